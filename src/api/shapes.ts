@@ -1,0 +1,85 @@
+/** What the API answers: shared by the routes and by every client of them. */
+import type { ForwardDocument, GatewayDocument } from '../model/document.ts'
+import type { ProblemDetails } from '../model/problem.ts'
+
+export interface ForwardView {
+  readonly name: string
+  /** The canonical document, as `export` would print it. */
+  readonly forward: ForwardDocument
+  /** What is true now, in words. */
+  readonly sentence: string
+  readonly state: 'on' | 'off'
+  /** Connections let through, refused by sources and refused by limits, since the forward was last changed. */
+  readonly connections: number
+  readonly refused: number
+  readonly limited: number
+}
+
+export interface ForwardList {
+  readonly generation: number
+  readonly forwards: readonly ForwardView[]
+}
+
+/** The answer to every changing request. */
+export interface Changed {
+  /** False: it was already so, and nothing was written. */
+  readonly changed: boolean
+  readonly generation: number
+  readonly plan: Plan
+  readonly warnings: readonly string[]
+}
+
+export interface PlanLine {
+  readonly verb: 'add' | 'change' | 'remove'
+  readonly what: 'forward' | 'list' | 'settings'
+  readonly name: string
+  /** What will be true; for a removal, what was. */
+  readonly sentence: string
+  /** What was true before a change. */
+  readonly before?: string
+}
+
+export interface Plan {
+  /** The generation on which it was made. */
+  readonly based: number
+  readonly lines: readonly PlanLine[]
+  /** The elements that change, as nft would be told. */
+  readonly nft: string
+}
+
+export interface Status {
+  /** Everything wanted is in the kernel. */
+  readonly ready: boolean
+  /** The generation that is wanted. */
+  readonly generation: number
+  /** The generation that the kernel holds, or null while that is not known. */
+  readonly kernel: number | null
+  readonly agent: 'up' | 'away'
+  readonly forwards: number
+  readonly problem: ProblemDetails | null
+  readonly version: string
+}
+
+export interface GatewayView {
+  readonly generation: number
+  readonly gateway: GatewayDocument
+}
+
+/** Bodies of changing requests. `based` refuses the change when the gateway has moved on since that generation. */
+export interface OpenRequest {
+  readonly forward: ForwardDocument | string
+  readonly privileged?: boolean
+  readonly based?: number
+  readonly dry_run?: boolean
+  readonly note?: string
+}
+
+export interface ApplyRequest {
+  readonly gateway: unknown
+  /** Forwards and lists that the file does not name are removed. */
+  readonly prune?: boolean
+  readonly privileged?: boolean
+  readonly based?: number
+  readonly dry_run?: boolean
+  readonly note?: string
+}

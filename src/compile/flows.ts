@@ -1,0 +1,52 @@
+/** Which established connections contradict the forwards as they are now. Pure. */
+import type { Family } from '../model/address.ts'
+import type { Forward } from '../model/forward.ts'
+import { mapPort } from '../model/target.ts'
+import { admits, type Lists } from './elements.ts'
+
+/** A tracked connection: what the client asked for, and who answers it. */
+export interface Flow {
+  readonly protocol: 'tcp' | 'udp' | 'icmp'
+  readonly family: Family
+  readonly source: string
+  /** The address and port that the client sends to. */
+  readonly destination: string
+  readonly port: number
+  /** The address and port that the replies come from. */
+  readonly target: string
+  readonly targetPort: number
+}
+
+/** Whether the forward, as it is now, would send this flow where it goes. */
+export function agrees(flow: Flow, forward: Forward, lists: Lists): boolean {
+  if (!forward.enabled) return false
+  const target = forward.targets.find(({ address }) => address.family === flow.family)
+  if (!target || target.address.text !== flow.target) return false
+  if (!admits(forward, lists, { family: flow.family, text: flow.source })) return false
+  const { listen } = forward
+  return listen.kind === 'ping' || mapPort(target.ports, flow.port, listen) === flow.targetPort
+}
+
+/** Whether a flow came in by the opening of this forward. The interface it came by is not recorded. */
+export function tookOpening(flow: Flow, { listen }: Forward): boolean {
+  if (listen.kind === 'ping') return flow.protocol === 'icmp' && listen.address.text === flow.destination
+  if (flow.protocol === 'icmp' || !listen.protocols.includes(flow.protocol)) return false
+  const { place } = listen
+  if (place.kind === 'address' && place.address.text !== flow.destination) return false
+  return listen.ports.some(({ first, last }) => first <= flow.port && flow.port <= last)
+}
+
+/**
+ * What to do with a flow that contradicts the forwards. UDP and ICMP have no end that could be waited for, and a steady
+ * sender would stay on the old target for ever, so `drain` moves them at once and lets TCP finish.
+ */
+export function mustEnd(flow: Flow, forward: Forward): boolean {
+  switch (forward.onChange) {
+    case 'drain':
+      return flow.protocol !== 'tcp'
+    case 'cut':
+      return true
+    case 'keep':
+      return false
+  }
+}

@@ -1,0 +1,189 @@
+/** settings + what is in use -> the static part of the table: sets, chains and rules, the same for 1 and 64,000 forwards. */
+import ipaddr from 'ipaddr.js'
+import type { Family } from '../model/address.ts'
+import type { Mark } from '../model/gateway.ts'
+import { layoutOf, meterName, type NamedSet, readSetName, setName, staticSets } from './sets.ts'
+
+/** What the static part depends on. */
+export interface SkeletonFacts {
+  readonly mark: Mark
+  /** The sets made by need (`allowed…`, `rate…`, `open…`) that have elements. */
+  readonly used: readonly string[]
+  /** Families that this machine did not forward before us: there, nothing but forwards passes from outside. */
+  readonly shield: readonly Family[]
+}
+
+export interface Chain {
+  readonly name: string
+  /** type, hook and priority of a base chain. */
+  readonly hook?: string
+  readonly rules: readonly string[]
+}
+
+export interface Skeleton {
+  readonly sets: readonly string[]
+  readonly chains: readonly Chain[]
+}
+
+/**
+ * Sets by name, then chains. Base chains run just before the usual place of their kind, so that a forward of ours wins
+ * over a rule made by hand or by Docker for the same port, and our choice of source address over a blanket masquerade.
+ */
+export function skeletonOf(facts: SkeletonFacts): Skeleton {
+  const named = facts.used.map((name) => ({ name, set: readSetName(name) }))
+  const used = named.flatMap(({ set }) => (set ? [set] : [])).sort(inOrder)
+  const meters = used.flatMap(metersOf)
+  return {
+    sets: [...Object.keys(staticSets), ...used.map(setName), ...meters].sort(),
+    chains: [
+      { name: 'prerouting', hook: 'type nat hook prerouting priority dstnat - 5', rules: ['fib daddr type local jump forwards'] },
+      { name: 'output', hook: 'type nat hook output priority -105', rules: output },
+      { name: 'forward', hook: 'type filter hook forward priority filter - 5', rules: shieldRules(facts.shield) },
+      { name: 'postrouting', hook: 'type nat hook postrouting priority srcnat - 5', rules: [ours(facts.mark)] },
+      { name: 'forwards', rules: finding },
+      { name: 'ports', rules: findingPorts },
+      { name: 'forwarded', rules: forwarded(facts.mark) },
+      { name: 'guard', rules: [...used.flatMap(allowRules), 'meta priority @refused drop', 'drop'] },
+      { name: 'limits', rules: used.flatMap(limitRules) },
+      { name: 'source_nat', rules: findingAgain },
+      { name: 'source', rules: choosingSource },
+    ],
+  }
+}
+
+/** The gateway's own connections take the forwards too, but not those to loopback: their replies could not come back. */
+const output = ['ip daddr 127.0.0.0/8 return', 'ip6 daddr ::1 return', 'fib daddr type local jump forwards']
+
+/** Which forward is it? Its number goes into meta priority; a look-up that misses ends the rule, not the chain. */
+const finding = [
+  'meta l4proto { tcp, udp } goto ports',
+  'icmp type echo-request meta priority set ip daddr map @pings4 goto forwarded',
+  'icmpv6 type echo-request meta priority set ip6 daddr map @pings6 goto forwarded',
+]
+
+const findingPorts = [
+  'meta priority set meta nfproto . meta l4proto . th dport map @openings goto forwarded',
+  'meta priority set ip daddr . meta l4proto . th dport map @openings_at4 goto forwarded',
+  'meta priority set ip6 daddr . meta l4proto . th dport map @openings_at6 goto forwarded',
+  'meta priority set iifname . meta nfproto . meta l4proto . th dport map @openings_on goto forwarded',
+]
+
+/** The same question after translation, from the original tuple; nft wants the protocol named before `ct … proto-dst`. */
+const findingAgain = [
+  ...(['tcp', 'udp'] as const).flatMap((protocol) =>
+    [
+      'meta nfproto . meta l4proto . ct original proto-dst map @openings',
+      'ct original ip daddr . meta l4proto . ct original proto-dst map @openings_at4',
+      'ct original ip6 daddr . meta l4proto . ct original proto-dst map @openings_at6',
+      'iifname . meta nfproto . meta l4proto . ct original proto-dst map @openings_on',
+    ].map((key) => `meta l4proto ${protocol} meta priority set ${key} goto source`),
+  ),
+  'meta l4proto icmp meta priority set ct original ip daddr map @pings4 goto source',
+  'meta l4proto icmpv6 meta priority set ct original ip6 daddr map @pings6 goto source',
+]
+
+/** May this source use it, and how often; then mark the connection as ours and translate. */
+function forwarded({ value, mask }: Mark): string[] {
+  return [
+    'meta priority @restricted jump guard',
+    'meta priority @limited jump limits',
+    `ct mark set ct mark & ${hex(~mask >>> 0)} | ${hex(value)}`,
+    'update @hairpin { iif . iif }',
+    'dnat ip to meta priority . meta l4proto . th dport map @targets4',
+    'dnat ip6 to meta priority . meta l4proto . th dport map @targets6',
+    'dnat ip to meta priority map @ping_targets4',
+    'dnat ip6 to meta priority map @ping_targets6',
+  ]
+}
+
+/**
+ * The kernel keeps the pairs (x, x) of interfaces seen by new forwarded connections in @hairpin, so "in and out by the
+ * same interface" needs no list of interfaces of ours. Without an input interface the connection is the gateway's own,
+ * or bridged past the routing by br_netfilter: both need the gateway's address too.
+ */
+const choosingSource = [
+  'meta priority @preserved return',
+  'snat ip to meta priority map @sources4',
+  'snat ip6 to meta priority map @sources6',
+  'meta priority @masqueraded meta priority set 0:0 masquerade',
+  'meta priority set 0:0',
+  'iif . oif @hairpin masquerade',
+  'meta iif 0 masquerade',
+]
+
+function ours({ value, mask }: Mark): string {
+  return `ct mark & ${hex(mask)} == ${hex(value)} ct status dnat jump source_nat`
+}
+
+/** `ct status != dnat` would compare the whole status word and drop the forwards as well. */
+function shieldRules(shield: readonly Family[]): string[] {
+  return shield.map((family) => `meta nfproto ipv${family} ct state new ct status & dnat == 0 iifname @outside drop`)
+}
+
+function allowRules(set: NamedSet): string[] {
+  if (set.kind !== 'allowed') return []
+  const address = set.family === 4 ? 'ip saddr' : 'ip6 saddr'
+  const whole = set.length === (set.family === 4 ? 32 : 128)
+  const masked = whole ? address : `(${address} & ${maskOf(set.family, set.length)})`
+  return [`meta priority . ${masked} @${setName(set)} return`]
+}
+
+function maskOf(family: Family, length: number): string {
+  return family === 4
+    ? ipaddr.IPv4.subnetMaskFromPrefixLength(length).toString()
+    : ipaddr.IPv6.subnetMaskFromPrefixLength(length).toRFC5952String()
+}
+
+function limitRules(set: NamedSet): string[] {
+  if (set.kind === 'allowed') return []
+  const name = setName(set)
+  const check =
+    set.kind === 'rate'
+      ? `limit rate over ${set.count}/${set.per} burst ${set.count} packets`
+      : `ct count over ${set.count}`
+  return ([4, 6] as const).map((family) => {
+    const address = family === 4 ? 'ip saddr' : 'ip6 saddr'
+    const meter = `${set.kind === 'rate' ? 'update' : 'add'} @${meterName(set, family)} { meta priority . ${address} ${check} }`
+    return `meta priority @${name} ${meter} meta priority @limited drop`
+  })
+}
+
+function metersOf(set: NamedSet): string[] {
+  return set.kind === 'allowed' ? [] : [meterName(set, 4), meterName(set, 6)]
+}
+
+/** Longer prefixes first, as they are the likelier ones; the order has no other meaning. */
+function inOrder(a: NamedSet, b: NamedSet): number {
+  if (a.kind === 'allowed' && b.kind === 'allowed' && a.family === b.family) return b.length - a.length
+  return setName(a) < setName(b) ? -1 : 1
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16).padStart(8, '0')}`
+}
+
+/** The commands that bring the table to this skeleton from whatever it was, elements kept, in one transaction. */
+export function printSkeleton(skeleton: Skeleton, vanished: readonly string[]): string {
+  const { sets, chains } = skeleton
+  return [
+    'add table inet drawbridge',
+    ...sets.map(printSet),
+    ...chains.map(({ name, hook }) => `add chain inet drawbridge ${name}${hook ? ` { ${hook}; policy accept; }` : ''}`),
+    ...chains.map(({ name }) => `flush chain inet drawbridge ${name}`),
+    ...chains.flatMap(({ name, rules }) => rules.map((rule) => `add rule inet drawbridge ${name} ${rule}`)),
+    ...vanished.map((name) => `delete set inet drawbridge ${name}`),
+    '',
+  ].join('\n')
+}
+
+function printSet(name: string): string {
+  const { key, data, counter, dynamic } = layoutOf(name)
+  const parts = [
+    `type ${key.join(' . ')}${data ? ` : ${data.join(' . ')}` : ''};`,
+    ...(counter ? ['counter;'] : []),
+    ...(dynamic ? ['size 1048576;'] : []),
+    ...(dynamic?.forgets ? [`flags dynamic,timeout; timeout ${dynamic.forgets};`] : []),
+    ...(dynamic && !dynamic.forgets ? ['flags dynamic;'] : []),
+  ]
+  return `add ${data ? 'map' : 'set'} inet drawbridge ${name} { ${parts.join(' ')} }`
+}

@@ -1,0 +1,89 @@
+/** Fields of set elements: nft's text <-> the kernel's bytes. Each field of a concatenation is padded to four bytes. */
+import { endianness } from 'node:os'
+import ipaddr from 'ipaddr.js'
+import { classid, numberOf } from '../compile/elements.ts'
+import type { FieldType } from '../compile/sets.ts'
+
+interface Codec {
+  readonly size: number
+  readonly write: (text: string, to: Buffer, at: number) => void
+  readonly read: (bytes: Buffer, at: number) => string
+}
+
+const littleEndian = endianness() === 'LE'
+
+function named(names: Readonly<Record<string, number>>): Codec {
+  const byNumber = new Map(Object.entries(names).map(([name, number]) => [number, name]))
+  return {
+    size: 1,
+    write: (text, to, at) => to.writeUInt8(names[text] ?? Number(text), at),
+    read: (bytes, at) => byNumber.get(bytes.readUInt8(at)) ?? String(bytes.readUInt8(at)),
+  }
+}
+
+const codecs = {
+  nf_proto: named({ ipv4: 2, ipv6: 10 }),
+  inet_proto: named({ tcp: 6, udp: 17 }),
+  inet_service: {
+    size: 2,
+    write: (text, to, at) => to.writeUInt16BE(Number(text), at),
+    read: (bytes, at) => String(bytes.readUInt16BE(at)),
+  },
+  // skb->priority is an integer in the machine's own byte order.
+  classid: {
+    size: 4,
+    write: (text, to, at) => (littleEndian ? to.writeUInt32LE(numberOf(text), at) : to.writeUInt32BE(numberOf(text), at)),
+    read: (bytes, at) => classid(littleEndian ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at)),
+  },
+  ipv4_addr: {
+    size: 4,
+    write: (text, to, at) => to.set(ipaddr.IPv4.parse(text).octets, at),
+    read: (bytes, at) => bytes.subarray(at, at + 4).join('.'),
+  },
+  ipv6_addr: {
+    size: 16,
+    write: (text, to, at) => to.set(ipaddr.IPv6.parse(text).toByteArray(), at),
+    read: (bytes, at) => new ipaddr.IPv6([...bytes.subarray(at, at + 16)]).toRFC5952String(),
+  },
+  ifname: {
+    size: 16,
+    write: (text, to, at) => to.write(text.slice(1, -1), at, 15, 'latin1'),
+    read: (bytes, at) => `"${bytes.toString('latin1', at, at + 16).replace(/\0.*$/s, '')}"`,
+  },
+  iface_index: {
+    size: 4,
+    write: (text, to, at) => (littleEndian ? to.writeUInt32LE(Number(text), at) : to.writeUInt32BE(Number(text), at)),
+    read: (bytes, at) => String(littleEndian ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at)),
+  },
+} as const satisfies Record<FieldType, Codec>
+
+const padded = (size: number) => (size + 3) & ~3
+
+/** The length of the fields as one register value: unpadded when there is a single field. */
+function lengthOf(types: readonly FieldType[]): number {
+  const [only] = types
+  if (types.length === 1 && only) return codecs[only].size
+  return types.reduce((sum, type) => sum + padded(codecs[type].size), 0)
+}
+
+export function encodeFields(types: readonly FieldType[], text: string): Buffer {
+  const bytes = Buffer.alloc(lengthOf(types))
+  const parts = types.length === 1 ? [text] : text.split(' . ')
+  let at = 0
+  types.forEach((type, index) => {
+    codecs[type].write(parts[index] ?? '', bytes, at)
+    at += padded(codecs[type].size)
+  })
+  return bytes
+}
+
+export function decodeFields(types: readonly FieldType[], bytes: Buffer): string {
+  let at = 0
+  return types
+    .map((type) => {
+      const text = codecs[type].read(bytes, at)
+      at += padded(codecs[type].size)
+      return text
+    })
+    .join(' . ')
+}

@@ -1,0 +1,93 @@
+/** Connections in the kernel's tracking table, read and ended by ctnetlink. Source: uapi/linux/netfilter/nfnetlink_conntrack.h. */
+import ipaddr from 'ipaddr.js'
+import type { Flow } from '../compile/flows.ts'
+import type { Mark } from '../model/gateway.ts'
+import { KernelError, type Netlink } from './netlink.ts'
+import { answerAttributes, attributes, family, NLM_F_ACK, NLM_F_DUMP, single } from './nfnetlink.ts'
+
+const message = (type: number) => (1 << 8) | type
+const GET = message(1)
+const DELETE = message(2)
+const ENOENT = 2
+
+const flowAttributes = { original: 1, reply: 2, mark: 8, id: 12, zone: 18, markMask: 21 } as const
+const tuple = { ip: 1, protocol: 2 } as const
+const address = { source4: 1, destination4: 2, source6: 3, destination6: 4 } as const
+const protocol = { number: 1, sourcePort: 2, destinationPort: 3 } as const
+const protocols: Readonly<Record<number, Flow['protocol']>> = { 6: 'tcp', 17: 'udp', 1: 'icmp', 58: 'icmp' }
+
+/** A flow with what is needed to end exactly this one. */
+export interface TrackedFlow extends Flow {
+  /** The kernel's own bytes: original tuple, id and zone. */
+  readonly handle: Readonly<Record<number, Buffer>>
+}
+
+/** The flows whose mark, under the mask, is `mark.value`; the kernel filters. */
+export function readFlows(netlink: Netlink, mark: Mark): TrackedFlow[] {
+  const request = single(GET, NLM_F_DUMP, family.unspec, (to) => {
+    to.u32(flowAttributes.mark, mark.value)
+    to.u32(flowAttributes.markMask, mark.mask)
+  })
+  return netlink.request(request, 'reading connections').flatMap(({ body }) => {
+    const flow = flowOf(answerAttributes(body))
+    return flow ? [flow] : []
+  })
+}
+
+function flowOf(parts: Map<number, Buffer>): TrackedFlow | undefined {
+  const original = endpoints(parts.get(flowAttributes.original))
+  const reply = endpoints(parts.get(flowAttributes.reply))
+  const name = original && protocols[original.protocol]
+  if (!name || !reply) return undefined
+  const handle = [flowAttributes.original, flowAttributes.id, flowAttributes.zone].flatMap((type) => {
+    const bytes = parts.get(type)
+    return bytes ? [[type, bytes] as const] : []
+  })
+  return {
+    protocol: name,
+    family: original.family,
+    source: original.source,
+    destination: original.destination,
+    port: original.destinationPort,
+    target: reply.source,
+    targetPort: reply.sourcePort,
+    handle: Object.fromEntries(handle),
+  }
+}
+
+function endpoints(bytes: Buffer | undefined) {
+  if (!bytes) return undefined
+  const parts = attributes(bytes)
+  const ip = attributes(parts.get(tuple.ip) ?? Buffer.alloc(0))
+  const layer4 = attributes(parts.get(tuple.protocol) ?? Buffer.alloc(0))
+  const v4 = ip.has(address.source4)
+  const port = (type: number) => layer4.get(type)?.readUInt16BE() ?? 0
+  return {
+    family: v4 ? (4 as const) : (6 as const),
+    source: addressText(ip.get(v4 ? address.source4 : address.source6)),
+    destination: addressText(ip.get(v4 ? address.destination4 : address.destination6)),
+    protocol: layer4.get(protocol.number)?.readUInt8() ?? 0,
+    sourcePort: port(protocol.sourcePort),
+    destinationPort: port(protocol.destinationPort),
+  }
+}
+
+function addressText(bytes: Buffer | undefined): string {
+  if (!bytes) return ''
+  return bytes.length === 4 ? bytes.join('.') : new ipaddr.IPv6([...bytes]).toRFC5952String()
+}
+
+/** Ends a flow: its next packet is judged as the first of a new connection. A flow already gone is no error. */
+export function endFlow(netlink: Netlink, flow: TrackedFlow): void {
+  const request = single(DELETE, NLM_F_ACK, flow.family === 4 ? family.ipv4 : family.ipv6, (to) => {
+    for (const [type, bytes] of Object.entries(flow.handle)) {
+      if (Number(type) === flowAttributes.original) to.nested(Number(type), bytes)
+      else to.attribute(Number(type), bytes)
+    }
+  })
+  try {
+    netlink.request(request, 'ending a connection')
+  } catch (error) {
+    if (!(error instanceof KernelError && error.errno === ENOENT)) throw error
+  }
+}

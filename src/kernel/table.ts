@@ -1,0 +1,239 @@
+/** Our table in the kernel: elements written, read back and counted by netlink. Source: uapi/linux/netfilter/nf_tables.h. */
+import { createHash } from 'node:crypto'
+import type { Difference } from '../compile/difference.ts'
+import type { Element } from '../compile/elements.ts'
+import { layoutOf } from '../compile/sets.ts'
+import { decodeFields, encodeFields } from './fields.ts'
+import { EINTR, KernelError, type Netlink } from './netlink.ts'
+import {
+  answerAttributes,
+  attributes,
+  eachAttribute,
+  family,
+  MessageWriter,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  single,
+  textOf,
+} from './nfnetlink.ts'
+
+const tableName = 'drawbridge'
+const message = (type: number) => (10 << 8) | type
+const GETCHAIN = message(4)
+const GETRULE = message(7)
+const GETSET = message(10)
+const NEWSETELEM = message(12)
+const GETSETELEM = message(13)
+const DELSETELEM = message(14)
+
+const list = { table: 1, set: 2, elements: 3 } as const
+const element = { key: 1, data: 2, expression: 7, expressions: 11 } as const
+const value = 1
+const listItem = 1
+const ENOENT = 2
+const EMSGSIZE = 90
+
+/** An attribute holds at most 64 KiB, so a set's elements are spread over messages of this many. */
+const perMessage = 500
+
+/**
+ * Writes a difference as one transaction. Where the socket may not hold it whole (a user namespace, whose send buffer
+ * the machine limits by net.core.wmem_max), it is halved until it fits: only there a large change is several.
+ */
+export function writeDifference(netlink: Netlink, { remove, add }: Difference): void {
+  if (remove.length + add.length === 0) return
+  const writer = new MessageWriter()
+  writer.batch('begin')
+  writeElements(writer, DELSETELEM, 0, remove)
+  writeElements(writer, NEWSETELEM, NLM_F_CREATE, add)
+  writer.acknowledge()
+  writer.batch('end')
+  try {
+    netlink.commit(writer.bytes, 'writing elements')
+  } catch (error) {
+    const tooLong = error instanceof KernelError && error.errno === EMSGSIZE && remove.length + add.length > 1
+    if (!tooLong) throw error
+    for (const part of halves({ remove, add })) writeDifference(netlink, part)
+  }
+}
+
+function halves({ remove, add }: Difference): readonly Difference[] {
+  const [r, a] = [remove.length >> 1, add.length >> 1]
+  if (remove.length > 0 && add.length > 0) return [{ remove, add: [] }, { remove: [], add }]
+  return [
+    { remove: remove.slice(0, r), add: add.slice(0, a) },
+    { remove: remove.slice(r), add: add.slice(a) },
+  ]
+}
+
+function writeElements(writer: MessageWriter, type: number, flags: number, elements: readonly Element[]): void {
+  for (const [set, members] of Map.groupBy(elements, (one) => one.set)) {
+    for (let from = 0; from < members.length; from += perMessage) {
+      writeMessage(writer, type, flags, set, members.slice(from, from + perMessage))
+    }
+  }
+}
+
+function writeMessage(writer: MessageWriter, type: number, flags: number, set: string, elements: readonly Element[]): void {
+  const { key, data } = layoutOf(set)
+  writer.message(type, flags, family.inet, () => {
+    writer.text(list.table, tableName)
+    writer.text(list.set, set)
+    writer.nest(list.elements, () => {
+      for (const one of elements) {
+        writer.nest(listItem, () => {
+          writer.nest(element.key, () => writer.attribute(value, encodeFields(key, one.key)))
+          const mapped = one.data
+          if (type !== NEWSETELEM || !data || mapped === undefined) return
+          writer.nest(element.data, () => writer.attribute(value, encodeFields(data, mapped)))
+        })
+      }
+    })
+  })
+}
+
+interface Member {
+  readonly key: string
+  readonly data: string
+  readonly count: number
+}
+
+/** All elements of one set, with the packets each has counted. Empty when there is no such set or table. */
+export function readSet(netlink: Netlink, set: string): Member[] {
+  const request = () =>
+    single(GETSETELEM, NLM_F_DUMP, family.inet, (to) => {
+      to.text(list.table, tableName)
+      to.text(list.set, set)
+    })
+  return orEmpty(() => untorn(() => netlink.request(request(), `reading ${set}`)).flatMap(({ body }) => membersOf(set, body)))
+}
+
+/** Which of these elements the kernel does not hold as they are. Costs one message for each element. */
+export function missingElements(netlink: Netlink, elements: readonly Element[]): Element[] {
+  return elements.filter((one) => {
+    const found = orEmpty(() => netlink.request(lookUp(one), `reading back ${one.set}`).flatMap(({ body }) => membersOf(one.set, body)))
+    return !found.some(({ key, data }) => key === one.key && data === (one.data ?? ''))
+  })
+}
+
+function lookUp(one: Element): Buffer {
+  return single(GETSETELEM, NLM_F_ACK, family.inet, (to) => {
+    to.text(list.table, tableName)
+    to.text(list.set, one.set)
+    to.nest(list.elements, () =>
+      to.nest(listItem, () =>
+        to.nest(element.key, () => to.attribute(value, encodeFields(layoutOf(one.set).key, one.key))),
+      ),
+    )
+  })
+}
+
+function membersOf(set: string, body: Buffer): Member[] {
+  const layout = layoutOf(set)
+  const elements = answerAttributes(body).get(list.elements)
+  if (!elements) return []
+  return [...eachAttribute(elements)].map(([, item]) => {
+    const parts = attributes(item)
+    const data = parts.get(element.data)
+    return {
+      key: decodeFields(layout.key, valueOf(parts.get(element.key))),
+      data: data && layout.data ? decodeFields(layout.data, valueOf(data)) : '',
+      count: countOf(parts),
+    }
+  })
+}
+
+function valueOf(nested: Buffer | undefined): Buffer {
+  return (nested && attributes(nested).get(value)) ?? Buffer.alloc(32)
+}
+
+/** NFTA_COUNTER_PACKETS of the element's counter expression. */
+function countOf(parts: Map<number, Buffer>): number {
+  const expression = parts.get(element.expression) ?? firstOf(parts.get(element.expressions))
+  const data = expression && attributes(expression).get(2)
+  const packets = data && attributes(data).get(2)
+  return packets ? Number(packets.readBigUInt64BE()) : 0
+}
+
+function firstOf(nested: Buffer | undefined): Buffer | undefined {
+  return nested && [...eachAttribute(nested)][0]?.[1]
+}
+
+/** The names of our sets in the kernel. */
+export function readSetNames(netlink: Netlink): string[] {
+  const request = single(GETSET, NLM_F_DUMP, family.inet, (to) => to.text(1, tableName))
+  return orEmpty(() => netlink.request(request, 'reading sets')).map(({ body }) => textOf(answerAttributes(body).get(2)))
+}
+
+const chainAttributes = { name: 3, hook: 4, policy: 5, type: 7 } as const
+const ruleAttributes = { table: 1, chain: 2, expressions: 4 } as const
+const setAttributes = { name: 2, flags: 3, keyType: 4, keyLength: 5, dataType: 6, dataLength: 7 } as const
+
+/**
+ * What the kernel holds of the static part, as one hash: chains with their hooks, rules with their expressions, sets
+ * with their types. Handles and counters are left out, so the same skeleton loaded twice has the same fingerprint.
+ * '' when there is no table.
+ */
+export function readFingerprint(netlink: Netlink): string {
+  const dump = (type: number) =>
+    untorn(() =>
+      netlink.request(
+        single(type, NLM_F_DUMP, family.inet, (to) => to.text(1, tableName)),
+        'reading the table',
+      ),
+    ).map(({ body }) => answerAttributes(body))
+  return (
+    orEmpty(() => {
+      const rules = dump(GETRULE).filter((rule) => textOf(rule.get(ruleAttributes.table)) === tableName)
+      const chains = dump(GETCHAIN).filter((chain) => textOf(chain.get(1)) === tableName)
+      const sets = dump(GETSET).filter((set) => !textOf(set.get(setAttributes.name)).startsWith('__'))
+      if (chains.length === 0) return []
+      const hash = createHash('sha256')
+      for (const chain of chains) digest(hash, chain, Object.values(chainAttributes))
+      for (const rule of rules) digest(hash, withoutAnonymous(rule), Object.values(ruleAttributes))
+      for (const line of sets.map((set) => setLine(set)).sort()) hash.update(line)
+      return [hash.digest('hex')]
+    })[0] ?? ''
+  )
+}
+
+function digest(hash: ReturnType<typeof createHash>, parts: Map<number, Buffer>, wanted: readonly number[]): void {
+  for (const type of wanted) hash.update(`${type}:`).update(parts.get(type) ?? '')
+}
+
+/** Anonymous sets (`{ tcp, udp }`) are numbered by the kernel; the number says nothing. */
+function withoutAnonymous(rule: Map<number, Buffer>): Map<number, Buffer> {
+  const bytes = rule.get(ruleAttributes.expressions)
+  if (!bytes) return rule
+  const text = bytes.toString('latin1').replace(/__set\d+\0*/g, '__set')
+  return new Map(rule).set(ruleAttributes.expressions, Buffer.from(text, 'latin1'))
+}
+
+function setLine(set: Map<number, Buffer>): string {
+  return Object.values(setAttributes)
+    .map((type) => set.get(type)?.toString('hex') ?? '')
+    .join(' ')
+}
+
+/** No such table or set is an answer, not a failure. */
+function orEmpty<T>(read: () => T[]): T[] {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === ENOENT) return []
+    throw error
+  }
+}
+
+/** A dump is torn when somebody commits meanwhile; the kernel says so, and it is read again. */
+function untorn<T>(read: () => T): T {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return read()
+    } catch (error) {
+      const torn = error instanceof KernelError && error.errno === EINTR
+      if (!torn || attempt === 10) throw error
+    }
+  }
+}
