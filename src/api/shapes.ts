@@ -68,18 +68,18 @@ export interface GatewayView {
 /** Bodies of changing requests. `based` refuses the change when the gateway has moved on since that generation. */
 export interface OpenRequest {
   readonly forward: ForwardDocument | string
-  readonly privileged?: boolean
-  readonly based?: number
-  readonly dry_run?: boolean
-  readonly note?: string
+  readonly privileged?: boolean | undefined
+  readonly based?: number | undefined
+  readonly dry_run?: boolean | undefined
+  readonly note?: string | undefined
 }
 
 export interface ApplyRequest {
   readonly gateway: unknown
   /** Forwards and lists that the file does not name are removed. */
-  readonly prune?: boolean
-  readonly privileged?: boolean
-  readonly based?: number
-  readonly dry_run?: boolean
-  readonly note?: string
+  readonly prune?: boolean | undefined
+  readonly privileged?: boolean | undefined
+  readonly based?: number | undefined
+  readonly dry_run?: boolean | undefined
+  readonly note?: string | undefined
 }

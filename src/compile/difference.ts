@@ -47,7 +47,9 @@ export function isNothing({ remove, add }: Difference): boolean {
 
 /** The transaction as nft would be told it: what `plan --nft` shows. */
 export function printDifference({ remove, add }: Difference): string {
-  return [...remove.map((one) => printLine('delete', one)), ...add.map((one) => printLine('add', one))].join('')
+  return [...remove.map((one) => printLine('delete', one)), ...add.map((one) => printLine('add', one))].join(
+    '',
+  )
 }
 
 function printLine(verb: 'add' | 'delete', { set, key, data }: Element): string {

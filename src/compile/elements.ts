@@ -69,7 +69,9 @@ function eachOpening(listen: Listen & { kind: 'ports' }): { opening: string; por
 }
 
 function targetsOf(id: string, { listen, targets }: Forward): Element[] {
-  return targets.flatMap((target) => (listen.kind === 'ping' ? [pingTarget(id, target)] : portTargets(id, listen, target)))
+  return targets.flatMap((target) =>
+    listen.kind === 'ping' ? [pingTarget(id, target)] : portTargets(id, listen, target),
+  )
 }
 
 function pingTarget(id: string, { address }: Target): Element {
@@ -88,7 +90,9 @@ function portTargets(id: string, listen: Listen & { kind: 'ports' }, { address, 
 
 function sourcesOf(id: string, forward: Forward, lists: Lists): Element[] {
   if (forward.sources === 'anywhere') return []
-  const prefixes = prefixesOf(forward.sources, lists).filter(({ family }) => familiesOf(forward).includes(family))
+  const prefixes = prefixesOf(forward.sources, lists).filter(({ family }) =>
+    familiesOf(forward).includes(family),
+  )
   const allowed = prefixes.map((prefix) => ({
     set: setName({ kind: 'allowed', family: prefix.family, length: prefix.length }),
     key: `${id} . ${prefix.text}`,

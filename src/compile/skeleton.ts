@@ -36,10 +36,22 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
   return {
     sets: [...Object.keys(staticSets), ...used.map(setName), ...meters].sort(),
     chains: [
-      { name: 'prerouting', hook: 'type nat hook prerouting priority dstnat - 5', rules: ['fib daddr type local jump forwards'] },
+      {
+        name: 'prerouting',
+        hook: 'type nat hook prerouting priority dstnat - 5',
+        rules: ['fib daddr type local jump forwards'],
+      },
       { name: 'output', hook: 'type nat hook output priority -105', rules: output },
-      { name: 'forward', hook: 'type filter hook forward priority filter - 5', rules: shieldRules(facts.shield) },
-      { name: 'postrouting', hook: 'type nat hook postrouting priority srcnat - 5', rules: [ours(facts.mark)] },
+      {
+        name: 'forward',
+        hook: 'type filter hook forward priority filter - 5',
+        rules: shieldRules(facts.shield),
+      },
+      {
+        name: 'postrouting',
+        hook: 'type nat hook postrouting priority srcnat - 5',
+        rules: [ours(facts.mark)],
+      },
       { name: 'forwards', rules: finding },
       { name: 'ports', rules: findingPorts },
       { name: 'forwarded', rules: forwarded(facts.mark) },
@@ -117,7 +129,9 @@ function ours({ value, mask }: Mark): string {
 
 /** `ct status != dnat` would compare the whole status word and drop the forwards as well. */
 function shieldRules(shield: readonly Family[]): string[] {
-  return shield.map((family) => `meta nfproto ipv${family} ct state new ct status & dnat == 0 iifname @outside drop`)
+  return shield.map(
+    (family) => `meta nfproto ipv${family} ct state new ct status & dnat == 0 iifname @outside drop`,
+  )
 }
 
 function allowRules(set: NamedSet): string[] {
@@ -168,7 +182,9 @@ export function printSkeleton(skeleton: Skeleton, vanished: readonly string[]): 
   return [
     'add table inet drawbridge',
     ...sets.map(printSet),
-    ...chains.map(({ name, hook }) => `add chain inet drawbridge ${name}${hook ? ` { ${hook}; policy accept; }` : ''}`),
+    ...chains.map(
+      ({ name, hook }) => `add chain inet drawbridge ${name}${hook ? ` { ${hook}; policy accept; }` : ''}`,
+    ),
     ...chains.map(({ name }) => `flush chain inet drawbridge ${name}`),
     ...chains.flatMap(({ name, rules }) => rules.map((rule) => `add rule inet drawbridge ${name} ${rule}`)),
     ...vanished.map((name) => `delete set inet drawbridge ${name}`),

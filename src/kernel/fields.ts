@@ -32,7 +32,8 @@ const codecs = {
   // skb->priority is an integer in the machine's own byte order.
   classid: {
     size: 4,
-    write: (text, to, at) => (littleEndian ? to.writeUInt32LE(numberOf(text), at) : to.writeUInt32BE(numberOf(text), at)),
+    write: (text, to, at) =>
+      littleEndian ? to.writeUInt32LE(numberOf(text), at) : to.writeUInt32BE(numberOf(text), at),
     read: (bytes, at) => classid(littleEndian ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at)),
   },
   ipv4_addr: {
@@ -52,7 +53,8 @@ const codecs = {
   },
   iface_index: {
     size: 4,
-    write: (text, to, at) => (littleEndian ? to.writeUInt32LE(Number(text), at) : to.writeUInt32BE(Number(text), at)),
+    write: (text, to, at) =>
+      littleEndian ? to.writeUInt32LE(Number(text), at) : to.writeUInt32BE(Number(text), at),
     read: (bytes, at) => String(littleEndian ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at)),
   },
 } as const satisfies Record<FieldType, Codec>

@@ -87,7 +87,12 @@ export class MessageWriter {
 }
 
 /** One message by itself. */
-export function single(type: number, flags: number, messageFamily: number, write: (to: MessageWriter) => void): Buffer {
+export function single(
+  type: number,
+  flags: number,
+  messageFamily: number,
+  write: (to: MessageWriter) => void,
+): Buffer {
   const writer = new MessageWriter()
   writer.message(type, flags, messageFamily, () => write(writer))
   return writer.bytes

@@ -60,14 +60,23 @@ export function writeDifference(netlink: Netlink, { remove, add }: Difference): 
 
 function halves({ remove, add }: Difference): readonly Difference[] {
   const [r, a] = [remove.length >> 1, add.length >> 1]
-  if (remove.length > 0 && add.length > 0) return [{ remove, add: [] }, { remove: [], add }]
+  if (remove.length > 0 && add.length > 0)
+    return [
+      { remove, add: [] },
+      { remove: [], add },
+    ]
   return [
     { remove: remove.slice(0, r), add: add.slice(0, a) },
     { remove: remove.slice(r), add: add.slice(a) },
   ]
 }
 
-function writeElements(writer: MessageWriter, type: number, flags: number, elements: readonly Element[]): void {
+function writeElements(
+  writer: MessageWriter,
+  type: number,
+  flags: number,
+  elements: readonly Element[],
+): void {
   for (const [set, members] of Map.groupBy(elements, (one) => one.set)) {
     for (let from = 0; from < members.length; from += perMessage) {
       writeMessage(writer, type, flags, set, members.slice(from, from + perMessage))
@@ -75,7 +84,13 @@ function writeElements(writer: MessageWriter, type: number, flags: number, eleme
   }
 }
 
-function writeMessage(writer: MessageWriter, type: number, flags: number, set: string, elements: readonly Element[]): void {
+function writeMessage(
+  writer: MessageWriter,
+  type: number,
+  flags: number,
+  set: string,
+  elements: readonly Element[],
+): void {
   const { key, data } = layoutOf(set)
   writer.message(type, flags, family.inet, () => {
     writer.text(list.table, tableName)
@@ -106,26 +121,57 @@ export function readSet(netlink: Netlink, set: string): Member[] {
       to.text(list.table, tableName)
       to.text(list.set, set)
     })
-  return orEmpty(() => untorn(() => netlink.request(request(), `reading ${set}`)).flatMap(({ body }) => membersOf(set, body)))
+  return orEmpty(() =>
+    untorn(() => netlink.request(request(), `reading ${set}`)).flatMap(({ body }) => membersOf(set, body)),
+  )
 }
 
-/** Which of these elements the kernel does not hold as they are. Costs one message for each element. */
+/**
+ * Which of these elements the kernel does not hold as they are. Asks for each by its key: a dump would do for many, but
+ * one taken while the kernel still resizes a set it has just filled leaves elements out (rhashtable_walk_start(9)).
+ */
 export function missingElements(netlink: Netlink, elements: readonly Element[]): Element[] {
-  return elements.filter((one) => {
-    const found = orEmpty(() => netlink.request(lookUp(one), `reading back ${one.set}`).flatMap(({ body }) => membersOf(one.set, body)))
-    return !found.some(({ key, data }) => key === one.key && data === (one.data ?? ''))
+  return [...Map.groupBy(elements, (one) => one.set)].flatMap(([set, members]) => {
+    const missing: Element[] = []
+    for (let from = 0; from < members.length; from += perMessage) {
+      missing.push(...missingOf(netlink, set, members.slice(from, from + perMessage)))
+    }
+    return missing
   })
 }
 
-function lookUp(one: Element): Buffer {
+/** What each of these elements has counted, in their order; undefined where the kernel has no such element. */
+export function countElements(netlink: Netlink, elements: readonly Element[]): (number | undefined)[] {
+  return elements.map((one) => {
+    const found = orEmpty(() => netlink.request(lookUp(one.set, [one]), `counting ${one.set}`))
+    return found.flatMap(({ body }) => membersOf(one.set, body))[0]?.count
+  })
+}
+
+/** The kernel answers for all keys or, when one is missing, for none: then each half is asked for by itself. */
+function missingOf(netlink: Netlink, set: string, elements: readonly Element[]): Element[] {
+  const found = orEmpty(() => netlink.request(lookUp(set, elements), `reading back ${set}`))
+  if (found.length === 0 && elements.length > 1) {
+    const half = elements.length >> 1
+    return [
+      ...missingOf(netlink, set, elements.slice(0, half)),
+      ...missingOf(netlink, set, elements.slice(half)),
+    ]
+  }
+  const held = new Map(found.flatMap(({ body }) => membersOf(set, body)).map(({ key, data }) => [key, data]))
+  return elements.filter(({ key, data }) => held.get(key) !== (data ?? ''))
+}
+
+function lookUp(set: string, elements: readonly { readonly key: string }[]): Buffer {
+  const { key } = layoutOf(set)
   return single(GETSETELEM, NLM_F_ACK, family.inet, (to) => {
     to.text(list.table, tableName)
-    to.text(list.set, one.set)
-    to.nest(list.elements, () =>
-      to.nest(listItem, () =>
-        to.nest(element.key, () => to.attribute(value, encodeFields(layoutOf(one.set).key, one.key))),
-      ),
-    )
+    to.text(list.set, set)
+    to.nest(list.elements, () => {
+      for (const one of elements) {
+        to.nest(listItem, () => to.nest(element.key, () => to.attribute(value, encodeFields(key, one.key))))
+      }
+    })
   })
 }
 
@@ -137,14 +183,14 @@ function membersOf(set: string, body: Buffer): Member[] {
     const parts = attributes(item)
     const data = parts.get(element.data)
     return {
-      key: decodeFields(layout.key, valueOf(parts.get(element.key))),
-      data: data && layout.data ? decodeFields(layout.data, valueOf(data)) : '',
+      key: decodeFields(layout.key, bytesOf(parts.get(element.key))),
+      data: data && layout.data ? decodeFields(layout.data, bytesOf(data)) : '',
       count: countOf(parts),
     }
   })
 }
 
-function valueOf(nested: Buffer | undefined): Buffer {
+function bytesOf(nested: Buffer | undefined): Buffer {
   return (nested && attributes(nested).get(value)) ?? Buffer.alloc(32)
 }
 
@@ -163,7 +209,9 @@ function firstOf(nested: Buffer | undefined): Buffer | undefined {
 /** The names of our sets in the kernel. */
 export function readSetNames(netlink: Netlink): string[] {
   const request = single(GETSET, NLM_F_DUMP, family.inet, (to) => to.text(1, tableName))
-  return orEmpty(() => netlink.request(request, 'reading sets')).map(({ body }) => textOf(answerAttributes(body).get(2)))
+  return orEmpty(() => netlink.request(request, 'reading sets')).map(({ body }) =>
+    textOf(answerAttributes(body).get(2)),
+  )
 }
 
 const chainAttributes = { name: 3, hook: 4, policy: 5, type: 7 } as const
@@ -198,7 +246,11 @@ export function readFingerprint(netlink: Netlink): string {
   )
 }
 
-function digest(hash: ReturnType<typeof createHash>, parts: Map<number, Buffer>, wanted: readonly number[]): void {
+function digest(
+  hash: ReturnType<typeof createHash>,
+  parts: Map<number, Buffer>,
+  wanted: readonly number[],
+): void {
   for (const type of wanted) hash.update(`${type}:`).update(parts.get(type) ?? '')
 }
 

@@ -41,7 +41,9 @@ export function parsePrefix(field: string, text: string): Prefix {
   if (!(length <= most)) throw bad(`the prefix length of IPv${address.family} runs from 0 to ${most}`)
   const network = networkOf(address, length)
   if (network !== address.text) {
-    throw bad(`it has host bits set; write ${network}/${length} for the network or ${address.text} for the host`)
+    throw bad(
+      `it has host bits set; write ${network}/${length} for the network or ${address.text} for the host`,
+    )
   }
   return { ...address, length }
 }

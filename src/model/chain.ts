@@ -1,6 +1,6 @@
 /** Targets that are openings of this gateway again. */
 import type { Address } from './address.ts'
-import { familiesOf, type Forward } from './forward.ts'
+import { type Forward, familiesOf } from './forward.ts'
 import type { Listen, Transport } from './listen.ts'
 import type { Openings } from './openings.ts'
 import { countPorts, eachPort } from './ports.ts'
@@ -16,7 +16,8 @@ export function refuseChain(
   if (listen.kind === 'ping') return
   const field = 'to'
   for (const target of forward.targets) {
-    if (!isOurs(target.address) && !openings.holds(target.address) && !listensAt(listen, target.address)) continue
+    if (!isOurs(target.address) && !openings.holds(target.address) && !listensAt(listen, target.address))
+      continue
     for (const protocol of listen.protocols) {
       for (const port of portsToward(forward, target)) {
         const next = holderOf(forward, openings, target.address, protocol, port)

@@ -45,10 +45,18 @@ export function readDocument<S extends z.ZodType>(schema: S, field: string, valu
   throw problemOf(schema, field, value, result.error.issues)
 }
 
-function problemOf(schema: z.ZodType, field: string, value: unknown, issues: readonly z.core.$ZodIssue[]): Problem {
+function problemOf(
+  schema: z.ZodType,
+  field: string,
+  value: unknown,
+  issues: readonly z.core.$ZodIssue[],
+): Problem {
   const issue = deepest(issues)
   const at = [field, ...issue.path.map(String)].filter((part) => part !== '').join('.')
-  const found = issue.path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown>)?.[key], value)
+  const found = issue.path.reduce<unknown>(
+    (inner, key) => (inner as Record<PropertyKey, unknown>)?.[key],
+    value,
+  )
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0] ?? ''
     const known = keysAt(schema, issue.path)
@@ -58,13 +66,15 @@ function problemOf(schema: z.ZodType, field: string, value: unknown, issues: rea
       nearest: nearest(key, known),
     })
   }
+  if (found === undefined) return Problem.of('missing-value', { field: at || 'document' })
   const expected = expectedOf(issue)
   return Problem.of('bad-value', { field: at || 'document', value: shown(found), expected })
 }
 
-/** In a union each member complains; the one that got furthest into the value knows best what is wrong. */
+/** A key that is not known says more than the one it stood for; in a union each member complains; the one that got furthest into the value knows best what is wrong. */
 function deepest(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue {
-  const issue = issues[0] as z.core.$ZodIssue
+  const unknown = issues.find(({ code }) => code === 'unrecognized_keys')
+  const issue = unknown ?? (issues[0] as z.core.$ZodIssue)
   if (issue.code !== 'invalid_union') return issue
   const inner = issue.errors.map((errors) => (errors.length > 0 ? deepest(errors) : issue))
   const best = inner.find((one) => one.code === 'unrecognized_keys' || one.path.length > 0)
@@ -84,7 +94,8 @@ function expectedOf(issue: z.core.$ZodIssue): string {
 
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   if (schema instanceof z.ZodOptional) return keysAt(schema.unwrap() as z.ZodType, path)
-  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => keysAt(option as z.ZodType, path))
+  if (schema instanceof z.ZodUnion)
+    return schema.options.flatMap((option) => keysAt(option as z.ZodType, path))
   if (schema instanceof z.ZodArray) return keysAt(schema.element as z.ZodType, path.slice(1))
   if (!(schema instanceof z.ZodObject)) return []
   const [key, ...rest] = path

@@ -34,7 +34,8 @@ export interface Forward {
 
 /** Parses what was written: an object, or the short form `tcp/8443 -> 10.0.0.5:443`. Throws a Problem. */
 export function parseForward(written: unknown, at = ''): Forward {
-  const doc = typeof written === 'string' ? parseShort(written, at) : readDocument(forwardDocument, at, written)
+  const doc =
+    typeof written === 'string' ? parseShort(written, at) : readDocument(forwardDocument, at, written)
   const field = (name: string) => (at === '' ? name : `${at}.${name}`)
   const listen = parseListen(field('listen'), doc.listen)
   const targets = parseTargets(field('to'), doc.to, listen)
@@ -72,7 +73,8 @@ function parseShort(text: string, at: string): ForwardDocument {
 
 function parseTargets(field: string, written: ForwardDocument['to'], listen: Listen): readonly Target[] {
   const list = Array.isArray(written) ? written : [written]
-  if (list.length === 0) throw Problem.of('bad-target', { field, value: '[]', why: 'a forward needs a target' })
+  if (list.length === 0)
+    throw Problem.of('bad-target', { field, value: '[]', why: 'a forward needs a target' })
   const targets = list.map((one, index) =>
     parseTarget(list.length > 1 ? `${field}[${index}]` : field, targetText(one), listen),
   )

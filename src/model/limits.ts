@@ -46,7 +46,11 @@ const seconds = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 } as const
 export function parseDuration(field: string, text: string): number {
   const match = /^([1-9]\d{0,5})([smhdw])$/.exec(text.trim())
   if (!match) {
-    throw Problem.of('bad-value', { field, value: shown(text), expected: 'a duration such as 90s, 15m, 2h or 3d' })
+    throw Problem.of('bad-value', {
+      field,
+      value: shown(text),
+      expected: 'a duration such as 90s, 15m, 2h or 3d',
+    })
   }
   return Number(match[1]) * seconds[match[2] as keyof typeof seconds] * 1000
 }

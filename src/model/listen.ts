@@ -40,7 +40,12 @@ export function parseListen(field: string, text: string): Listen {
   return { kind: 'ports', protocols: transports, ports: parsePorts(field, ports), place }
 }
 
-function parsePing(bad: (why: string) => Problem, names: string[], ports: string | undefined, place: Place): Listen {
+function parsePing(
+  bad: (why: string) => Problem,
+  names: string[],
+  ports: string | undefined,
+  place: Place,
+): Listen {
   if (names.length > 1) throw bad('icmp stands alone, as it has no ports')
   if (ports !== undefined) throw bad('icmp has no ports')
   if (place.kind !== 'address') {
@@ -49,7 +54,12 @@ function parsePing(bad: (why: string) => Problem, names: string[], ports: string
   return { kind: 'ping', address: place.address }
 }
 
-function parsePlace(field: string, bad: (why: string) => Problem, mark: string | undefined, where: string): Place {
+function parsePlace(
+  field: string,
+  bad: (why: string) => Problem,
+  mark: string | undefined,
+  where: string,
+): Place {
   if (mark === undefined) return { kind: 'any' }
   if (mark === '%') {
     if (!interfaceName.test(where)) throw bad(`${shown(where)} is not the name of an interface`)

@@ -1,6 +1,6 @@
 /** Which forward holds which opening: finds overlaps in the time of the ports asked about, not of the forwards held. */
 import type { Address } from './address.ts'
-import { familiesOf, type Forward } from './forward.ts'
+import { type Forward, familiesOf } from './forward.ts'
 import { type Listen, type Place, printListen } from './listen.ts'
 import { eachPort } from './ports.ts'
 import { Problem } from './problem.ts'
@@ -38,18 +38,26 @@ export class Openings {
 
   /** The problem that holding this opening would be; a forward of the same name does not count. */
   conflict(forward: Forward): Problem | undefined {
+    const meeting = this.#meeting(forward)
+    if (!meeting) return undefined
+    return Problem.of('listen-taken', {
+      listen: printListen(forward.listen),
+      holder: meeting.holder.forward.name,
+      shared: `both take ${sharedWords(meeting.key, placeOf(forward.listen), meeting.holder.place)}`,
+    })
+  }
+
+  /** A forward that overlaps this opening, if any. */
+  holderOf(forward: Forward): Forward | undefined {
+    return this.#meeting({ ...forward, name: '' })?.holder.forward
+  }
+
+  #meeting(forward: Forward): { key: string; holder: Holder } | undefined {
     const place = placeOf(forward.listen)
     for (const key of keysOf(forward)) {
-      const other = this.#holders.get(key)?.find(
-        (holder) => holder.forward.name !== forward.name && placesMeet(place, holder.place),
-      )
-      if (other) {
-        return Problem.of('listen-taken', {
-          listen: printListen(forward.listen),
-          holder: other.forward.name,
-          shared: `both take ${sharedWords(key, place, other.place)}`,
-        })
-      }
+      const held = this.#holders.get(key) ?? []
+      const holder = held.find((one) => one.forward.name !== forward.name && placesMeet(place, one.place))
+      if (holder) return { key, holder }
     }
     return undefined
   }
@@ -58,6 +66,11 @@ export class Openings {
   at(address: Address, protocol: 'tcp' | 'udp', port: number): Forward | undefined {
     const held = this.#holders.get(portKey(address.family, protocol, port)) ?? []
     return held.find(({ place }) => place.kind !== 'address' || place.address.text === address.text)?.forward
+  }
+
+  /** The forward that takes echo requests to this address, if any. */
+  ping(address: Address): Forward | undefined {
+    return this.#holders.get(`${address.family}/icmp/${address.text}`)?.[0]?.forward
   }
 
   /** The listen addresses in use: addresses that are this machine's by declaration. */

@@ -42,16 +42,19 @@ export const catalogue = {
   'bad-target': entry<Bad & { why: string }>({
     status: 400,
     says: ({ field, value, why }) => `${field}: ${value} is not a target: ${why}`,
-    remedy: () => 'Write an address and a port, for example 10.0.0.5:80 or [fd00::5]:80; port left out = same port.',
+    remedy: () =>
+      'Write an address and a port, for example 10.0.0.5:80 or [fd00::5]:80; port left out = same port.',
   }),
   'host-name': entry<Bad>({
     status: 400,
-    says: ({ field, value }) => `${field}: ${value} is a host name, and targets are IP addresses in this version`,
+    says: ({ field, value }) =>
+      `${field}: ${value} is a host name, and targets are IP addresses in this version`,
     remedy: ({ value }) => `Write the address that ${value} has, for example 10.0.0.5:80.`,
   }),
   pool: entry<{ field: string; family: number }>({
     status: 400,
-    says: ({ field, family }) => `${field}: two IPv${family} targets make a pool, and pools are not in this version`,
+    says: ({ field, family }) =>
+      `${field}: two IPv${family} targets make a pool, and pools are not in this version`,
     remedy: () => 'Give one IPv4 and at most one IPv6 target, for example [10.0.0.5:80, "[fd00::5]:80"].',
   }),
   'target-unusable': entry<Bad & { why: string }>({
@@ -61,7 +64,8 @@ export const catalogue = {
   }),
   'target-family': entry<Bad & { listen: string }>({
     status: 400,
-    says: ({ field, value, listen }) => `${field}: ${value} is of another address family than the opening ${listen}`,
+    says: ({ field, value, listen }) =>
+      `${field}: ${value} is of another address family than the opening ${listen}`,
     remedy: () => 'An IPv4 listen address takes an IPv4 target, an IPv6 listen address an IPv6 target.',
   }),
   'ports-differ': entry<Bad & { listen: string; have: number; want: number }>({
@@ -85,7 +89,8 @@ export const catalogue = {
   'bad-name': entry<Bad>({
     status: 400,
     says: ({ field, value }) => `${field}: ${value} is not a name`,
-    remedy: () => 'A name has 1 to 63 letters, digits, dots, dashes and underscores and starts with a letter, for example web-1.',
+    remedy: () =>
+      'A name has 1 to 63 letters, digits, dots, dashes and underscores and starts with a letter, for example web-1.',
   }),
   'bad-limit': entry<Bad & { example: string }>({
     status: 400,
@@ -100,7 +105,8 @@ export const catalogue = {
   'bad-time': entry<Bad>({
     status: 400,
     says: ({ field, value }) => `${field}: ${value} is not a time`,
-    remedy: () => 'Write a time with its zone, for example 2027-01-31T00:00:00Z (or --for 2h on the command line).',
+    remedy: () =>
+      'Write a time with its zone, for example 2027-01-31T00:00:00Z (or --for 2h on the command line).',
   }),
   'bad-text': entry<Bad>({
     status: 400,
@@ -111,6 +117,11 @@ export const catalogue = {
     status: 400,
     says: ({ field, value, expected }) => `${field}: ${value} is not ${expected}`,
     remedy: ({ field, expected }) => `Give ${field} as ${expected}.`,
+  }),
+  'missing-value': entry<{ field: string }>({
+    status: 400,
+    says: ({ field }) => `${field} is missing`,
+    remedy: () => 'A forward has at least listen and to, for example { listen: tcp/8443, to: 10.0.0.5:443 }.',
   }),
   'bad-document': entry<{ why: string }>({
     status: 400,
@@ -140,7 +151,8 @@ export const catalogue = {
   }),
   'privileged-port': entry<{ listen: string; port: number }>({
     status: 400,
-    says: ({ listen, port }) => `listen: ${listen} opens port ${port}, below 1024, where system services live`,
+    says: ({ listen, port }) =>
+      `listen: ${listen} opens port ${port}, below 1024, where system services live`,
     remedy: () => 'Add --privileged to the command, or privileged: true to the file, if this is meant.',
   }),
   loop: entry<{ field: string; path: string }>({
@@ -204,7 +216,8 @@ export const catalogue = {
   'store-unusable': entry<{ path: string; why: string }>({
     status: 500,
     says: ({ path, why }) => `the store ${path} cannot be used: ${why}`,
-    remedy: () => 'The kernel keeps its forwards. Put back a good copy of the file, or move it away to start empty.',
+    remedy: () =>
+      'The kernel keeps its forwards. Put back a good copy of the file, or move it away to start empty.',
   }),
   'no-such-route': entry<{ method: string; path: string }>({
     status: 404,
@@ -219,7 +232,8 @@ export const catalogue = {
   'went-wrong': entry<{ why: string }>({
     status: 500,
     says: ({ why }) => `Drawbridge failed inside: ${why}`,
-    remedy: () => 'Nothing was changed by this command. Please report it with the output of: drawbridge status -o json.',
+    remedy: () =>
+      'Nothing was changed by this command. Please report it with the output of: drawbridge status -o json.',
   }),
 } as const
 
@@ -267,7 +281,6 @@ export class Problem extends Error {
 export function shown(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
   const cut = text.length > 60 ? `${text.slice(0, 57)}...` : text
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is escaped here
   return JSON.stringify(cut).replace(/[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, escapeChar)
 }
 

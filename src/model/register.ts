@@ -83,9 +83,9 @@ export class Register {
     undo()
   }
 
-  /** Makes `change` hold, whole or not at all. */
-  apply(change: Change, circumstances: Circumstances): void {
-    this.#hold(change, circumstances)
+  /** Makes `change` hold, whole or not at all; gives what takes it back. */
+  apply(change: Change, circumstances: Circumstances): () => void {
+    return this.#hold(change, circumstances)
   }
 
   #hold(change: Change, circumstances: Circumstances): () => void {
@@ -97,7 +97,8 @@ export class Register {
       this.#holdSettings(change, undo)
       for (const list of change.putLists) setKey(this.#lists, list.name, list, undo)
       for (const name of change.removeLists) setKey(this.#lists, name, undefined, undo)
-      for (const name of [...change.remove, ...change.put.map((forward) => forward.name)]) this.#drop(name, undo)
+      for (const name of [...change.remove, ...change.put.map((forward) => forward.name)])
+        this.#drop(name, undo)
       for (const forward of change.put) this.#take(forward, circumstances, undo)
       for (const forward of change.put) this.#judge(forward, circumstances)
       if (change.removeLists.length > 0) this.#judgeLists()
@@ -161,7 +162,9 @@ export class Register {
 
   #judgeLimits(): void {
     const limits = [...this.#forwards.values()].map((forward) => forward.limits)
-    const rates = new Set(limits.flatMap(({ newPerSource }) => (newPerSource ? [printRate(newPerSource)] : [])))
+    const rates = new Set(
+      limits.flatMap(({ newPerSource }) => (newPerSource ? [printRate(newPerSource)] : [])),
+    )
     const opens = new Set(limits.flatMap(({ openPerSource }) => (openPerSource ? [openPerSource] : [])))
     const most = mostDistinctLimits
     if (rates.size > most) throw Problem.of('too-many-limits', { what: 'new_per_source', most })

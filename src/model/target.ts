@@ -75,7 +75,12 @@ function onePort(field: string, text: string, port: string): number {
   throw Problem.of('bad-target', { field, value: shown(text), why: 'after := stands one port' })
 }
 
-function mapRange(field: string, text: string, wanted: PortRange, listen: Listen & { kind: 'ports' }): PortMapping {
+function mapRange(
+  field: string,
+  text: string,
+  wanted: PortRange,
+  listen: Listen & { kind: 'ports' },
+): PortMapping {
   const have = countPorts([wanted])
   const want = countPorts(listen.ports)
   const facts = { field, value: shown(text), listen: printListen(listen) }
@@ -112,7 +117,8 @@ export function mapPort(mapping: PortMapping, port: number, listen: Listen & { k
 
 export function printTarget({ address, ports }: Target, listen: Listen): string {
   if (listen.kind === 'ping' || ports.kind === 'same') {
-    const only = listen.kind === 'ports' && countPorts(listen.ports) === 1 ? listen.ports[0]?.first : undefined
+    const only =
+      listen.kind === 'ports' && countPorts(listen.ports) === 1 ? listen.ports[0]?.first : undefined
     return only === undefined ? address.text : withPort(address, String(only))
   }
   if (ports.kind === 'all') {

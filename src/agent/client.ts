@@ -1,0 +1,61 @@
+/** The controller's side of the agent's socket. Connects when first asked, and again after the agent came back. */
+import { connect, type Socket } from 'node:net'
+import { Problem } from '../model/problem.ts'
+import { readLines } from './lines.ts'
+import type { AgentMessage, AnswerOf, Reply } from './protocol.ts'
+
+export interface AgentClient {
+  /** Rejects with the agent's problem, or with `agent-away` when it cannot be reached or goes away meanwhile. */
+  ask<Verb extends keyof AnswerOf>(message: AgentMessage & { readonly verb: Verb }): Promise<AnswerOf[Verb]>
+  /** Called whenever the connection is lost; the agent may have been started anew. */
+  onAway(listener: () => void): void
+  close(): void
+}
+
+type Waiting = (reply: Reply<keyof AnswerOf> | undefined) => void
+
+export function agentAt(path: string): AgentClient {
+  const waiting = new Map<number, Waiting>()
+  const listeners: (() => void)[] = []
+  let socket: Socket | undefined
+  let asked = 0
+
+  const lost = () => {
+    socket = undefined
+    for (const resolve of waiting.values()) resolve(undefined)
+    waiting.clear()
+    for (const listener of listeners) listener()
+  }
+
+  const open = () => {
+    const opened = connect(path)
+    opened.on('error', () => opened.destroy())
+    opened.on('close', () => {
+      if (socket === opened) lost()
+    })
+    readLines(opened, Number.POSITIVE_INFINITY, (line) => {
+      const reply = JSON.parse(line) as Reply<keyof AnswerOf>
+      waiting.get(reply.id)?.(reply)
+      waiting.delete(reply.id)
+    })
+    return opened
+  }
+
+  return {
+    async ask(message) {
+      socket ??= open()
+      const to = socket
+      asked += 1
+      const id = asked
+      const reply = await new Promise<Reply<keyof AnswerOf> | undefined>((resolve) => {
+        waiting.set(id, resolve)
+        to.write(`${JSON.stringify({ id, message })}\n`)
+      })
+      if (!reply) throw Problem.of('agent-away', {})
+      if ('problem' in reply) throw Problem.from(reply.problem)
+      return reply.answer as never
+    },
+    onAway: (listener) => void listeners.push(listener),
+    close: () => socket?.destroy(),
+  }
+}

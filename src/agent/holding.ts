@@ -1,0 +1,128 @@
+/** What the agent means the kernel to hold: forwards by number, checked again, and the elements they are. No effects. */
+import { type Difference, differenceOf, hold } from '../compile/difference.ts'
+import { type Element, elementsOf } from '../compile/elements.ts'
+import { readSetName } from '../compile/sets.ts'
+import type { Family } from '../model/address.ts'
+import { type Forward, familiesOf, parseForward } from '../model/forward.ts'
+import { parseList, parseMark } from '../model/gateway.ts'
+import { type Change, type Circumstances, Register } from '../model/register.ts'
+import type { PutMessage } from './protocol.ts'
+
+/** What a message changes, and the elements that follow from it. */
+export interface Step {
+  readonly difference: Difference
+  /** The forwards as they were before, where they were; their flows may contradict what holds now. */
+  readonly former: readonly Forward[]
+  readonly added: readonly Forward[]
+}
+
+export class Holding {
+  readonly register = new Register()
+  readonly #numbers = new Map<string, number>()
+  readonly #used = new Map<string, number>()
+  readonly #families = new Map<Family, number>()
+  #outside: readonly string[] = []
+
+  /** Checks every value of the message again and takes it over. Throws a Problem, and then holds nothing of it. */
+  take(message: PutMessage, circumstances: Circumstances): Step {
+    const change = readChange(message)
+    const touched = this.#touchedBy(change)
+    const before = this.#elementsOf(touched)
+    const former = touched.flatMap((name) => this.register.forwards.get(name) ?? [])
+    this.register.apply(change, { ...circumstances, privileged: true })
+    for (const { number, forward } of message.forwards) {
+      if (forward.name !== undefined) this.#numbers.set(forward.name, number)
+    }
+    const after = this.#elementsOf([...new Set([...touched, ...change.put.map(({ name }) => name)])])
+    this.#count(before, former, -1)
+    this.#count(after, [...change.put, ...this.#relisted(touched, change)], 1)
+    for (const name of change.remove) this.#numbers.delete(name)
+    const names = new Set(former.map(({ name }) => name))
+    const added = change.put.filter(({ name }) => !names.has(name))
+    return { difference: differenceOf(hold(before), hold(after)), former, added }
+  }
+
+  /** Sets the interfaces by which the outside comes. */
+  takeOutside(names: readonly string[]): Difference {
+    const before = this.#outsideElements()
+    this.#outside = names
+    return differenceOf(hold(before), hold(this.#outsideElements()))
+  }
+
+  /** Every element there should be. */
+  elements(): readonly Element[] {
+    return [...this.#elementsOf([...this.register.forwards.keys()]), ...this.#outsideElements()]
+  }
+
+  /** The sets made by need that have elements, in a stable order. */
+  used(): readonly string[] {
+    return [...this.#used.keys()].sort()
+  }
+
+  /** The families in which at least one forward is on. */
+  families(): readonly Family[] {
+    return [...this.#families.keys()].sort()
+  }
+
+  /** The elements of the forwards with these numbers. */
+  elementsNumbered(numbers: ReadonlySet<number>): readonly Element[] {
+    const names = [...this.#numbers].filter(([, number]) => numbers.has(number)).map(([name]) => name)
+    return this.#elementsOf(names)
+  }
+
+  /** The forwards that a change touches: those it names, and those whose lists it changes. */
+  #touchedBy(change: Change): string[] {
+    const named = [...change.remove, ...change.put.map(({ name }) => name)]
+    const lists = new Set([...change.putLists.map(({ name }) => name), ...change.removeLists])
+    if (lists.size === 0) return named.filter((name) => this.register.forwards.has(name))
+    const listed = [...this.register.forwards.values()].filter(
+      ({ sources }) =>
+        sources !== 'anywhere' && sources.some((one) => one.kind === 'list' && lists.has(one.name)),
+    )
+    return [...new Set([...named, ...listed.map(({ name }) => name)])].filter((name) =>
+      this.register.forwards.has(name),
+    )
+  }
+
+  #relisted(touched: readonly string[], change: Change): Forward[] {
+    const named = new Set([...change.remove, ...change.put.map(({ name }) => name)])
+    return touched
+      .filter((name) => !named.has(name))
+      .flatMap((name) => this.register.forwards.get(name) ?? [])
+  }
+
+  #elementsOf(names: readonly string[]): Element[] {
+    return names.flatMap((name) => {
+      const forward = this.register.forwards.get(name)
+      const number = this.#numbers.get(name)
+      return forward && number !== undefined ? elementsOf({ number, forward }, this.register.lists) : []
+    })
+  }
+
+  #count(elements: readonly Element[], forwards: readonly Forward[], step: 1 | -1): void {
+    for (const { set } of elements) if (readSetName(set)) bump(this.#used, set, step)
+    for (const forward of forwards) {
+      if (forward.enabled) for (const family of familiesOf(forward)) bump(this.#families, family, step)
+    }
+  }
+
+  #outsideElements(): Element[] {
+    return this.#outside.map((name) => ({ set: 'outside', key: `"${name}"` }))
+  }
+}
+
+function bump<K>(counts: Map<K, number>, key: K, step: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + step
+  if (count > 0) counts.set(key, count)
+  else counts.delete(key)
+}
+
+function readChange(message: PutMessage): Change {
+  return {
+    put: message.forwards.map(({ forward }) => parseForward(forward)),
+    remove: message.removed,
+    putLists: message.lists.map(({ name, entries }) => parseList(name, entries)),
+    removeLists: message.removedLists,
+    settings: { privileged: true, mark: parseMark('mark', message.mark) },
+  }
+}

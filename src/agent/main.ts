@@ -1,0 +1,54 @@
+/** The agent process: opens the door and the socket, and follows the machine. `main.ts --clear` removes every trace. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { openDoor } from '../kernel/door.ts'
+import { openForwarding } from '../kernel/forwarding.ts'
+import { readHost } from '../kernel/host.ts'
+import { Agent } from './agent.ts'
+import { openRecord } from './record.ts'
+import { serve } from './server.ts'
+
+/** How often addresses and default routes are looked at: two reads of procfs. */
+const followEvery = 1000
+
+const { values } = parseArgs({
+  options: { state: { type: 'string' }, run: { type: 'string' }, clear: { type: 'boolean' } },
+})
+const state = values.state ?? '/var/lib/drawbridge'
+const run = values.run ?? '/run/drawbridge'
+
+const own = join(state, 'agent')
+mkdirSync(own, { recursive: true, mode: 0o700 })
+const machine = { door: await openDoor(), forwarding: openForwarding(own), record: openRecord(own), readHost }
+const agent = new Agent(machine)
+
+if (values.clear) {
+  await agent.answer({ verb: 'clear' })
+  await machine.door.close()
+} else {
+  const socket = join(run, 'agent', 'agent.sock')
+  const pidFile = join(run, 'agent.pid')
+  let turn: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = turn.then(work)
+    turn = result.catch(() => {})
+    return result
+  }
+  const server = await serve(socket, (message) => inTurn(() => agent.answer(message)))
+  writeFileSync(pidFile, `${process.pid}\n`)
+  const following = setInterval(() => void inTurn(() => agent.follow()).catch(complain), followEvery)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      clearInterval(following)
+      server.close()
+      rmSync(socket, { force: true })
+      rmSync(pidFile, { force: true })
+      process.exit(0)
+    })
+  }
+}
+
+function complain(error: Error): void {
+  process.stderr.write(`drawbridge agent: ${error.message}\n`)
+}

@@ -1,0 +1,65 @@
+/** What controller and agent say to each other: values of the model, one JSON object a line, never nft text. */
+import { z } from 'zod'
+import { forwardDocument } from '../model/document.ts'
+import type { ProblemDetails } from '../model/problem.ts'
+
+const generation = z.int().min(0)
+
+/**
+ * Makes the kernel hold a generation. With `base` the message has only what changed since that generation; without, it
+ * is the whole gateway.
+ */
+const putMessage = z.strictObject({
+  verb: z.literal('put'),
+  generation,
+  base: generation.nullable(),
+  mark: z.string(),
+  lists: z.array(z.strictObject({ name: z.string(), entries: z.array(z.string()) })),
+  removedLists: z.array(z.string()),
+  forwards: z.array(z.strictObject({ number: z.int().min(1).max(0xffffffff), forward: forwardDocument })),
+  removed: z.array(z.string()),
+})
+
+export const agentMessage = z.discriminatedUnion('verb', [
+  putMessage,
+  /** Observed facts of the machine. */
+  z.strictObject({ verb: z.literal('facts') }),
+  /** Connections, refusals and limit drops of all forwards, or of those numbered. */
+  z.strictObject({ verb: z.literal('counts'), numbers: z.array(z.int()).nullable() }),
+  /** Removes every trace of Drawbridge from the kernel. */
+  z.strictObject({ verb: z.literal('clear') }),
+])
+
+export type AgentMessage = z.infer<typeof agentMessage>
+export type PutMessage = z.infer<typeof putMessage>
+
+export interface PutAnswer {
+  /** `whole-wanted`: the agent does not hold `base`; send everything. */
+  readonly outcome: 'already-so' | 'written' | 'whole-wanted'
+  /** Connections that contradicted the new state and were ended. */
+  readonly ended: number
+}
+
+export interface FactsAnswer {
+  readonly addresses: readonly string[]
+  /** The generation in the kernel, or null while the agent does not know. */
+  readonly holds: number | null
+}
+
+export interface Counted {
+  readonly number: number
+  readonly connections: number
+  readonly refused: number
+  readonly limited: number
+}
+
+export interface AnswerOf {
+  readonly put: PutAnswer
+  readonly facts: FactsAnswer
+  readonly counts: readonly Counted[]
+  readonly clear: Record<never, never>
+}
+
+export type Reply<Verb extends keyof AnswerOf> =
+  | { readonly id: number; readonly answer: AnswerOf[Verb] }
+  | { readonly id: number; readonly problem: ProblemDetails }

@@ -1,0 +1,150 @@
+/** The one door: routes over the gateway service. Builds an app, never listens. */
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { forwardDocument, readDocument } from '../model/document.ts'
+import { Problem } from '../model/problem.ts'
+import { parseNote } from '../model/text.ts'
+import type { Asking, GatewayService, Parts } from './gateway.ts'
+import type { Status } from './shapes.ts'
+
+export interface AppParts extends Parts {
+  readonly service: GatewayService
+  readonly version: string
+  /** Called after the answer to `down` has been sent. */
+  readonly stop: () => void
+}
+
+/** A gateway of 64,000 forwards is some 10 MB. */
+const bodyLimit = 64 * 1024 * 1024
+
+const openRequest = z.strictObject({
+  forward: z.union([z.string(), forwardDocument]),
+  privileged: z.boolean().optional(),
+  based: z.int().optional(),
+  dry_run: z.boolean().optional(),
+  note: z.string().optional(),
+})
+
+const applyRequest = z.strictObject({
+  gateway: z.unknown(),
+  prune: z.boolean().optional(),
+  privileged: z.boolean().optional(),
+  based: z.int().optional(),
+  dry_run: z.boolean().optional(),
+  note: z.string().optional(),
+})
+
+const named = z.strictObject({ name: z.string().max(2000) })
+const downRequest = z.strictObject({ all: z.boolean() })
+
+export function buildApp(parts: AppParts): FastifyInstance {
+  const app = Fastify({ bodyLimit, logger: false, routerOptions: { maxParamLength: 2000 } })
+  app.setErrorHandler((error, _request, reply) => {
+    const problem = asProblem(error)
+    void reply.status(problem.status).type('application/problem+json').send(problem.details())
+  })
+  app.setNotFoundHandler((request) => {
+    throw Problem.of('no-such-route', { method: request.method, path: request.url.slice(0, 100) })
+  })
+  readingRoutes(app, parts)
+  changingRoutes(app, parts)
+  return app
+}
+
+function readingRoutes(app: FastifyInstance, parts: AppParts): void {
+  const { service } = parts
+  app.get('/api/v1/status', async (request) => {
+    const { wait = '0' } = request.query as { wait?: string }
+    return status(parts, Math.min(Math.max(Number(wait) || 0, 0), 600))
+  })
+  app.get('/api/v1/forwards', () => service.list())
+  app.get('/api/v1/forwards/:name', (request) => service.show(nameOf(request)))
+  app.get('/api/v1/gateway', async () => service.written())
+}
+
+function changingRoutes(app: FastifyInstance, { service, stop }: AppParts): void {
+  app.post('/api/v1/forwards', (request) => {
+    const body = readDocument(openRequest, '', fieldsNamed(request.body))
+    return service.open(body, asking(request, body))
+  })
+  app.delete('/api/v1/forwards/:name', (request) => service.close(nameOf(request), asking(request)))
+  app.post('/api/v1/forwards/:name/enable', (request) =>
+    service.switch(nameOf(request), true, asking(request)),
+  )
+  app.post('/api/v1/forwards/:name/disable', (request) =>
+    service.switch(nameOf(request), false, asking(request)),
+  )
+  app.post('/api/v1/plan', (request) => {
+    const body = readDocument(applyRequest, '', request.body)
+    return service.plan(body, asking(request, body))
+  })
+  app.post('/api/v1/apply', (request) => {
+    const body = readDocument(applyRequest, '', request.body)
+    return service.apply(body, asking(request, body))
+  })
+  app.post('/api/v1/down', async (request, reply) => {
+    const { all } = readDocument(downRequest, '', request.body)
+    if (all) await service.clear()
+    reply.raw.once('close', stop)
+    return { cleared: all }
+  })
+}
+
+/** The forward of a request is checked by the model itself, whose problems name its fields without a prefix. */
+function fieldsNamed(body: unknown): unknown {
+  const { forward } = (body ?? {}) as { forward?: unknown }
+  if (forward !== null && typeof forward === 'object') readDocument(forwardDocument, '', forward)
+  return body
+}
+
+function nameOf(request: FastifyRequest): string {
+  return readDocument(named, '', request.params).name
+}
+
+interface Wishes {
+  readonly dry_run?: boolean | undefined
+  readonly based?: number | undefined
+  readonly privileged?: boolean | undefined
+  readonly note?: string | undefined
+}
+
+function asking(request: FastifyRequest, { dry_run, based, privileged, note }: Wishes = {}): Asking {
+  const { dry_run: asked } = request.query as { dry_run?: string }
+  return {
+    actor: actorOf(request),
+    dryRun: dry_run === true || asked === '1',
+    based,
+    privileged,
+    note: note === undefined ? undefined : parseNote('note', note),
+  }
+}
+
+/** Only root and the controller's own user can open the socket, so the name they give is taken as it is. */
+function actorOf(request: FastifyRequest): string {
+  const name = request.headers['x-drawbridge-user']
+  return typeof name === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(name) ? name : 'unknown'
+}
+
+async function status({ store, runner, agent, version }: AppParts, waitSeconds: number): Promise<Status> {
+  if (waitSeconds > 0) await runner.reached(store.generation, waitSeconds * 1000).catch(() => {})
+  const away = await agent.ask({ verb: 'facts' }).then(
+    () => false,
+    (error: unknown) => error instanceof Problem && error.code === 'agent-away',
+  )
+  return {
+    ready: runner.holds === store.generation && !away,
+    generation: store.generation,
+    kernel: runner.holds,
+    agent: away ? 'away' : 'up',
+    forwards: store.register.forwards.size,
+    problem: runner.problem?.details() ?? null,
+    version,
+  }
+}
+
+function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  const { statusCode, message } = error as { statusCode?: number; message: string }
+  if (statusCode && statusCode < 500) return Problem.of('bad-request', { why: message.slice(0, 200) }, error)
+  return Problem.of('went-wrong', { why: message }, error)
+}

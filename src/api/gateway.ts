@@ -1,0 +1,209 @@
+/** What the routes do, without HTTP: request -> change -> store -> kernel -> answer. */
+import type { AgentClient } from '../agent/client.ts'
+import type { Counted } from '../agent/protocol.ts'
+import type { Address } from '../model/address.ts'
+import { describeForward, type Forward, parseForward, printForward } from '../model/forward.ts'
+import { parseGateway, printGateway } from '../model/gateway.ts'
+import { parseListen, printListen } from '../model/listen.ts'
+import type { Openings } from '../model/openings.ts'
+import { Problem } from '../model/problem.ts'
+import { type Change, changeTo, isEmpty, noChange, sameForward } from '../model/register.ts'
+import type { Clock, Runner } from '../reconcile/runner.ts'
+import type { Origin, Store } from '../store/store.ts'
+import { planOf } from './plan.ts'
+import type {
+  ApplyRequest,
+  Changed,
+  ForwardList,
+  ForwardView,
+  GatewayView,
+  OpenRequest,
+  Plan,
+} from './shapes.ts'
+import { warningsOf } from './warnings.ts'
+
+export interface Parts {
+  readonly store: Store
+  readonly agent: AgentClient
+  readonly runner: Runner
+  readonly clock: Clock
+}
+
+/** Who asks, how sure they are, and whether they only want to know. */
+export interface Asking {
+  readonly actor: string
+  readonly dryRun: boolean
+  readonly based?: number | undefined
+  readonly privileged?: boolean | undefined
+  readonly note?: string | undefined
+}
+
+/** A change is answered when the kernel has it; beyond this the answer is a problem, and the change stays wanted. */
+const kernelPatience = 30_000
+
+export class GatewayService {
+  readonly #parts: Parts
+  #addresses: readonly string[] = []
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  async open(request: OpenRequest, asking: Asking): Promise<Changed> {
+    const { register } = this.#parts.store
+    const forward = parseForward(request.forward)
+    const unnamed = typeof request.forward === 'string' || request.forward.name === undefined
+    const held = (unnamed && sameOpening(register.openings, forward)) || register.forwards.get(forward.name)
+    if (held && sameForward({ ...forward, name: held.name }, held))
+      return this.#change(noChange, asking, [held])
+    if (held) throw register.openings.conflict({ ...forward, name: '' }) ?? nameTaken(held)
+    return this.#change({ ...noChange, put: [forward] }, asking, [forward])
+  }
+
+  async close(name: string, asking: Asking): Promise<Changed> {
+    const forward = this.#find(name)
+    return this.#change({ ...noChange, remove: [forward.name] }, asking, [])
+  }
+
+  async switch(name: string, enabled: boolean, asking: Asking): Promise<Changed> {
+    const forward = { ...this.#find(name), enabled }
+    return this.#change({ ...noChange, put: [forward] }, { ...asking, privileged: true }, [forward])
+  }
+
+  async plan(request: ApplyRequest, asking: Asking): Promise<Plan> {
+    const { plan } = await this.apply(request, { ...asking, dryRun: true })
+    return plan
+  }
+
+  async apply(request: ApplyRequest, asking: Asking): Promise<Changed> {
+    const change = this.#changeOf(request)
+    return this.#change(change, asking, change.put)
+  }
+
+  async list(): Promise<ForwardList> {
+    const { store } = this.#parts
+    const counts = await this.#counts(null)
+    return {
+      generation: store.generation,
+      forwards: [...store.register.forwards.values()].map((forward) => this.#view(forward, counts)),
+    }
+  }
+
+  async show(name: string): Promise<ForwardView> {
+    const forward = this.#find(name)
+    const counts = await this.#counts([this.#parts.store.numberOf(forward.name)])
+    return this.#view(forward, counts)
+  }
+
+  written(): GatewayView {
+    const { generation, register } = this.#parts.store
+    const forwards = [...register.forwards.values()]
+    const low = forwards.some(
+      ({ listen }) => listen.kind === 'ports' && (listen.ports[0]?.first ?? 1024) < 1024,
+    )
+    const settings = { ...register.settings, privileged: register.settings.privileged || low }
+    return { generation, gateway: printGateway({ settings, lists: [...register.lists.values()], forwards }) }
+  }
+
+  /** Removes every trace from the kernel; the store keeps its forwards. */
+  async clear(): Promise<void> {
+    this.#parts.runner.stop()
+    await this.#parts.agent.ask({ verb: 'clear' })
+  }
+
+  #changeOf({ gateway, prune }: ApplyRequest): Change {
+    const written = parseGateway(gateway)
+    const change = changeTo(this.#parts.store.register, written, prune ?? false)
+    refuseRepeated(written.forwards)
+    return change
+  }
+
+  async #change(wanted: Change, asking: Asking, named: readonly Forward[]): Promise<Changed> {
+    const { store, runner } = this.#parts
+    await this.#learnAddresses()
+    const change = store.register.reduce(wanted)
+    const circumstances = { privileged: asking.privileged ?? false, isOurs: this.#isOurs }
+    refuseStale(store, asking.based)
+    if (asking.dryRun) store.register.check(change, circumstances)
+    const plan = planOf(store, change, asking.dryRun)
+    const warnings = warningsOf(named, store.register.lists, this.#isOurs)
+    if (asking.dryRun || isEmpty(change)) {
+      if (!asking.dryRun) await runner.reached(store.generation, kernelPatience)
+      return { changed: !isEmpty(change), generation: store.generation, plan, warnings }
+    }
+    const generation = store.commit(change, this.#originOf(asking), circumstances, asking.based)
+    await runner.reached(generation, kernelPatience)
+    return { changed: true, generation, plan, warnings }
+  }
+
+  #originOf({ actor, note }: Asking): Origin {
+    return { actor, how: 'cli', at: new Date(this.#parts.clock.now()).toISOString(), note: note ?? '' }
+  }
+
+  /** Facts may be as old as the last answer of the agent; without any, only what forwards declare is known as ours. */
+  async #learnAddresses(): Promise<void> {
+    try {
+      ;({ addresses: this.#addresses } = await this.#parts.agent.ask({ verb: 'facts' }))
+    } catch (error) {
+      if (!(error instanceof Problem && error.code === 'agent-away')) throw error
+    }
+  }
+
+  readonly #isOurs = ({ text }: Address): boolean => this.#addresses.includes(text)
+
+  /** By name, or by its opening as it was written. */
+  #find(name: string): Forward {
+    const { register } = this.#parts.store
+    if (register.forwards.has(name) || !/[/@]/.test(name)) return register.named(name)
+    const listen = printListen(parseListen('name', name))
+    const found = [...register.forwards.values()].find((forward) => printListen(forward.listen) === listen)
+    return found ?? register.named(name)
+  }
+
+  async #counts(numbers: number[] | null): Promise<ReadonlyMap<number, Counted>> {
+    try {
+      const counted = await this.#parts.agent.ask({ verb: 'counts', numbers })
+      return new Map(counted.map((one) => [one.number, one]))
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'agent-away') return new Map()
+      throw error
+    }
+  }
+
+  #view(forward: Forward, counts: ReadonlyMap<number, Counted>): ForwardView {
+    const counted = counts.get(this.#parts.store.numberOf(forward.name))
+    return {
+      name: forward.name,
+      forward: printForward(forward),
+      sentence: describeForward(forward),
+      state: forward.enabled ? 'on' : 'off',
+      connections: counted?.connections ?? 0,
+      refused: counted?.refused ?? 0,
+      limited: counted?.limited ?? 0,
+    }
+  }
+}
+
+/** The forward that already has exactly this opening, whatever its name. */
+function sameOpening(openings: Openings, forward: Forward): Forward | undefined {
+  const held = openings.holderOf(forward)
+  return held && printListen(held.listen) === printListen(forward.listen) ? held : undefined
+}
+
+function nameTaken({ name, listen }: Forward): Problem {
+  return Problem.of('name-taken', { name, listen: printListen(listen) })
+}
+
+function refuseRepeated(forwards: readonly Forward[]): void {
+  const seen = new Map<string, Forward>()
+  for (const forward of forwards) {
+    const first = seen.get(forward.name)
+    if (first) throw nameTaken(first)
+    seen.set(forward.name, forward)
+  }
+}
+
+function refuseStale({ generation }: Store, based: number | undefined): void {
+  if (based !== undefined && based !== generation)
+    throw Problem.of('stale-generation', { based, now: generation })
+}

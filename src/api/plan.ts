@@ -1,0 +1,84 @@
+/** A change in the operator's words and in the kernel's. Pure. */
+import { differenceOf, hold, printDifference } from '../compile/difference.ts'
+import { elementsOf } from '../compile/elements.ts'
+import { describeForward, type Forward } from '../model/forward.ts'
+import { printMark, type Settings } from '../model/gateway.ts'
+import type { Change, Register } from '../model/register.ts'
+import { describeSources, type List } from '../model/sources.ts'
+import type { Store } from '../store/store.ts'
+import type { Plan, PlanLine } from './shapes.ts'
+
+/** `change` must be reduced already: a line for something that does not differ would be a lie. */
+export function planLines(register: Register, change: Change): readonly PlanLine[] {
+  return [
+    ...(change.settings ? [settingsLine(register.settings, change.settings)] : []),
+    ...change.putLists.map((list) => listLine(register, list)),
+    ...change.removeLists.map((name) => removedList(name)),
+    ...change.remove.flatMap((name) => {
+      const forward = register.forwards.get(name)
+      return forward ? [forwardLine('remove', forward)] : []
+    }),
+    ...change.put.map((forward) => {
+      const before = register.forwards.get(forward.name)
+      return before
+        ? { ...forwardLine('change', forward), before: describeForward(before) }
+        : forwardLine('add', forward)
+    }),
+  ]
+}
+
+function forwardLine(verb: PlanLine['verb'], forward: Forward): PlanLine {
+  return { verb, what: 'forward', name: forward.name, sentence: describeForward(forward) }
+}
+
+function listLine({ lists }: Register, list: List): PlanLine {
+  const verb = lists.has(list.name) ? 'change' : 'add'
+  return { verb, what: 'list', name: list.name, sentence: describeList(list) }
+}
+
+function describeList({ prefixes }: List): string {
+  return describeSources(prefixes.map((prefix) => ({ kind: 'prefix', prefix })))
+}
+
+function removedList(name: string): PlanLine {
+  return { verb: 'remove', what: 'list', name, sentence: 'no forward names it any more' }
+}
+
+function settingsLine(before: Settings, after: Settings): PlanLine {
+  const words = ({ privileged, mark }: Settings) =>
+    `ports below 1024 ${privileged ? 'may be opened' : 'need --privileged'}, connections marked ${printMark(mark)}`
+  return { verb: 'change', what: 'settings', name: 'settings', sentence: words(after), before: words(before) }
+}
+
+/** The transaction that the kernel would be given, as nft is told it. New forwards have the numbers they would get. */
+export function planNft(store: Store, change: Change): string {
+  const { forwards, lists } = store.register
+  const after = new Map([...lists, ...change.putLists.map((list) => [list.name, list] as const)])
+  for (const name of change.removeLists) after.delete(name)
+  const changedLists = new Set([...change.putLists.map(({ name }) => name), ...change.removeLists])
+  const named = new Set([...change.remove, ...change.put.map(({ name }) => name)])
+  const relisted = [...forwards.values()].filter(
+    ({ name, sources }) =>
+      !named.has(name) &&
+      sources !== 'anywhere' &&
+      sources.some((source) => source.kind === 'list' && changedLists.has(source.name)),
+  )
+  const former = [...named].flatMap((name) => forwards.get(name) ?? [])
+  const fresh = change.put.filter(({ name }) => !forwards.has(name))
+  const provisional = new Map(fresh.map(({ name }, index) => [name, store.nextNumber + index]))
+  const numbered = (forward: Forward) => ({
+    number: provisional.get(forward.name) ?? store.numberOf(forward.name),
+    forward,
+  })
+  const before = [...former, ...relisted].flatMap((forward) => elementsOf(numbered(forward), lists))
+  const wanted = [...change.put, ...relisted].flatMap((forward) => elementsOf(numbered(forward), after))
+  return printDifference(differenceOf(hold(before), hold(wanted)))
+}
+
+export function planOf(store: Store, change: Change, withNft: boolean): Plan {
+  return {
+    based: store.generation,
+    lines: planLines(store.register, change),
+    nft: withNft ? planNft(store, change) : '',
+  }
+}

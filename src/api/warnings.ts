@@ -1,0 +1,34 @@
+/** What is allowed but probably not meant. */
+import type { Lists } from '../compile/elements.ts'
+import { prefixesOf } from '../compile/elements.ts'
+import type { Address } from '../model/address.ts'
+import { type Forward, familiesOf } from '../model/forward.ts'
+import { listenFamily } from '../model/listen.ts'
+
+/** One sentence each, naming the forward. */
+export function warningsOf(
+  forwards: readonly Forward[],
+  lists: Lists,
+  isOurs: (address: Address) => boolean,
+): readonly string[] {
+  return forwards.flatMap((forward) => [
+    ...addressWarnings(forward, isOurs),
+    ...sourceWarnings(forward, lists),
+  ])
+}
+
+function addressWarnings({ name, listen }: Forward, isOurs: (address: Address) => boolean): string[] {
+  if (listenFamily(listen) === undefined) return []
+  const address =
+    listen.kind === 'ping' ? listen.address : listen.place.kind === 'address' && listen.place.address
+  if (!address || isOurs(address)) return []
+  return [`${name}: no interface of this machine has ${address.text} now; the forward works once one does`]
+}
+
+function sourceWarnings(forward: Forward, lists: Lists): string[] {
+  if (forward.sources === 'anywhere') return []
+  const families = new Set(prefixesOf(forward.sources, lists).map(({ family }) => family))
+  return familiesOf(forward)
+    .filter((family) => !families.has(family))
+    .map((family) => `${forward.name}: no IPv${family} address may connect, as its sources name none`)
+}

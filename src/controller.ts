@@ -1,0 +1,71 @@
+/** Composition root of the controller: the only file that builds real stores, clients and clocks. */
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { agentAt } from './agent/client.ts'
+import { buildApp } from './api/app.ts'
+import { GatewayService } from './api/gateway.ts'
+import { Problem } from './model/problem.ts'
+import { startExpiry } from './reconcile/expiry.ts'
+import { type Clock, startRunner } from './reconcile/runner.ts'
+import { openSqliteStore } from './store/sqlite.ts'
+
+const { values } = parseArgs({
+  options: {
+    state: { type: 'string', default: '/var/lib/drawbridge' },
+    run: { type: 'string', default: '/run/drawbridge' },
+    uid: { type: 'string' },
+    gid: { type: 'string' },
+  },
+})
+
+/** Everything is loaded by now, so the sources need not be readable by the user that this becomes. */
+function dropPrivilege(uid: string | undefined, gid: string | undefined): void {
+  if (uid === undefined || gid === undefined) return
+  process.setgroups?.([Number(gid)])
+  process.setgid?.(Number(gid))
+  process.setuid?.(Number(uid))
+}
+
+const clock: Clock = {
+  now: () => Date.now(),
+  after: (milliseconds, work) => {
+    const timer = setTimeout(work, milliseconds)
+    return () => clearTimeout(timer)
+  },
+}
+
+async function main(): Promise<void> {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  dropPrivilege(values.uid, values.gid)
+  const store = openSqliteStore(join(values.state, 'store', 'drawbridge.db'))
+  const agent = agentAt(join(values.run, 'agent', 'agent.sock'))
+  const stopExpiry = startExpiry(store, clock)
+  const runner = startRunner(store, agent, clock)
+  const parts = { store, agent, runner, clock }
+  const app = buildApp({ ...parts, service: new GatewayService(parts), version, stop: () => stop(0) })
+
+  const socket = join(values.run, 'api.sock')
+  const stop = (code: number) => {
+    stopExpiry()
+    runner.stop()
+    store.close()
+    rmSync(socket, { force: true })
+    process.exit(code)
+  }
+  process.on('SIGTERM', () => stop(0))
+  process.on('SIGINT', () => stop(0))
+
+  rmSync(socket, { force: true })
+  process.umask(0o177)
+  await app.listen({ path: socket })
+}
+
+main().catch((error: unknown) => {
+  const problem =
+    error instanceof Problem ? error : Problem.of('went-wrong', { why: (error as Error).message })
+  process.stderr.write(`drawbridge: ${problem.message}\n  ${problem.remedy}\n`)
+  process.exit(1)
+})

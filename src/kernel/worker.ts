@@ -1,0 +1,67 @@
+/** The thread that talks to the kernel, so that nobody else waits for it. Each message is one call of `KernelCalls`. */
+import { parentPort } from 'node:worker_threads'
+import type { Difference } from '../compile/difference.ts'
+import type { Element } from '../compile/elements.ts'
+import { layoutOf } from '../compile/sets.ts'
+import type { Mark } from '../model/gateway.ts'
+import { endFlow, readFlows, type TrackedFlow } from './flows.ts'
+import { openNft } from './libnftables.ts'
+import { openNetlink } from './netlink.ts'
+import {
+  countElements,
+  missingElements,
+  readFingerprint,
+  readSet,
+  readSetNames,
+  writeDifference,
+} from './table.ts'
+
+/** Enough for a transaction of 64,000 forwards and their options. */
+const bufferBytes = 256 * 1024 * 1024
+
+const netlink = openNetlink(bufferBytes)
+const nft = openNft()
+
+const calls = {
+  /** Runs nft text as one transaction. */
+  runNft: (text: string) => nft.run(text),
+  write: (difference: Difference) => writeDifference(netlink, difference),
+  /** What each of these elements has counted. */
+  countElements: (elements: readonly Element[]) => countElements(netlink, elements),
+  missing: (elements: readonly Element[]) => missingElements(netlink, elements),
+  fingerprint: () => readFingerprint(netlink),
+  setNames: () => readSetNames(netlink),
+  /** The elements of these sets, by set and key. */
+  read: (sets: readonly string[]) =>
+    new Map(sets.map((set) => [set, new Map(readSet(netlink, set).map(({ key, data }) => [key, data]))])),
+  /** What the elements of these sets have counted, by set and key. */
+  counts: (sets: readonly string[]) =>
+    new Map(
+      sets
+        .filter((set) => layoutOf(set).counter)
+        .map((set) => [set, new Map(readSet(netlink, set).map(({ key, count }) => [key, count]))]),
+    ),
+  flows: (mark: Mark) => readFlows(netlink, mark),
+  endFlows: (flows: readonly TrackedFlow[]) => {
+    for (const flow of flows) endFlow(netlink, flow)
+  },
+} as const
+
+export type KernelCalls = typeof calls
+
+export interface CallMessage {
+  readonly id: number
+  readonly name: keyof KernelCalls
+  readonly argument: unknown
+}
+
+export type ReplyMessage = { readonly id: number } & ({ readonly value: unknown } | { readonly error: Error })
+
+parentPort?.on('message', ({ id, name, argument }: CallMessage) => {
+  try {
+    const call = calls[name] as (argument: unknown) => unknown
+    parentPort?.postMessage({ id, value: call(argument) } satisfies ReplyMessage)
+  } catch (error) {
+    parentPort?.postMessage({ id, error: error as Error } satisfies ReplyMessage)
+  }
+})

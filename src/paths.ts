@@ -1,0 +1,9 @@
+/** Where things lie, seen from the state directory. */
+import { join } from 'node:path'
+
+export const defaultState = '/var/lib/drawbridge'
+
+/** The directory of the sockets: `DIR/run`, or where the system keeps such things for the default. */
+export function runDirectory(state: string): string {
+  return state === defaultState ? '/run/drawbridge' : join(state, 'run')
+}

@@ -1,0 +1,51 @@
+/** One pass: makes the agent hold what the store wants. It takes no hint about what changed; it compares generations. */
+import type { AgentClient } from '../agent/client.ts'
+import type { PutAnswer, PutMessage } from '../agent/protocol.ts'
+import { printPrefix } from '../model/address.ts'
+import { printForward } from '../model/forward.ts'
+import { printMark } from '../model/gateway.ts'
+import type { Store, Touched } from '../store/store.ts'
+
+export interface PassResult {
+  /** The generation that the kernel holds now. */
+  readonly holds: number
+  readonly ended: number
+}
+
+/** `holds`: the generation that the agent is believed to hold, or null. Rejects with the agent's problem. */
+export async function reconcile(store: Store, agent: AgentClient, holds: number | null): Promise<PassResult> {
+  const touched = holds === null ? undefined : store.since(holds)
+  const message = touched ? changeMessage(store, holds, touched) : wholeMessage(store)
+  const answer = await agent.ask(message)
+  if (answer.outcome !== 'whole-wanted') return done(message, answer)
+  const whole = wholeMessage(store)
+  return done(whole, await agent.ask(whole))
+}
+
+function done({ generation }: PutMessage, { ended }: PutAnswer): PassResult {
+  return { holds: generation, ended }
+}
+
+function wholeMessage(store: Store): PutMessage {
+  const { forwards, lists } = store.register
+  return changeMessage(store, null, { forwards: new Set(forwards.keys()), lists: new Set(lists.keys()) })
+}
+
+function changeMessage(store: Store, base: number | null, touched: Touched): PutMessage {
+  const { forwards, lists, settings } = store.register
+  const wanted = [...touched.forwards].flatMap((name) => forwards.get(name) ?? [])
+  const listed = [...touched.lists].flatMap((name) => lists.get(name) ?? [])
+  return {
+    verb: 'put',
+    generation: store.generation,
+    base,
+    mark: printMark(settings.mark),
+    lists: listed.map(({ name, prefixes }) => ({ name, entries: prefixes.map(printPrefix) })),
+    removedLists: [...touched.lists].filter((name) => !lists.has(name)),
+    forwards: wanted.map((forward) => ({
+      number: store.numberOf(forward.name),
+      forward: printForward(forward),
+    })),
+    removed: [...touched.forwards].filter((name) => !forwards.has(name)),
+  }
+}

@@ -1,0 +1,108 @@
+/** When a pass runs: at once after a change, again with growing pauses after a failure, and when the agent came back. */
+import type { AgentClient } from '../agent/client.ts'
+import { Problem } from '../model/problem.ts'
+import type { Store } from '../store/store.ts'
+import { reconcile } from './pass.ts'
+
+/** The time the runner lives by, injected. */
+export interface Clock {
+  now(): number
+  /** Calls `work` after `milliseconds`; the answer cancels it. */
+  after(milliseconds: number, work: () => void): () => void
+}
+
+export interface Runner {
+  /** The generation in the kernel, or null while it is not known. */
+  readonly holds: number | null
+  /** Why the last pass failed; null when it did not. */
+  readonly problem: Problem | null
+  /** Resolves when the kernel holds this generation or a later one; rejects with the reason when it takes too long. */
+  reached(generation: number, withinMilliseconds: number): Promise<void>
+  stop(): void
+}
+
+const firstPause = 100
+const longestPause = 5000
+
+export function startRunner(store: Store, agent: AgentClient, clock: Clock): Runner {
+  let holds: number | null = null
+  let problem: Problem | null = null
+  let running = false
+  let again = false
+  let stopped = false
+  let pause = firstPause
+  let cancel = () => {}
+  const waiting = new Set<() => void>()
+
+  const wake = () => {
+    cancel()
+    again = true
+    if (!running && !stopped) void run()
+  }
+
+  const run = async () => {
+    running = true
+    while (again && !stopped) {
+      again = false
+      await once()
+    }
+    running = false
+  }
+
+  const once = async () => {
+    try {
+      if (holds !== store.generation) ({ holds } = await reconcile(store, agent, holds))
+      problem = null
+      pause = firstPause
+    } catch (error) {
+      holds = null
+      problem =
+        error instanceof Problem ? error : Problem.of('went-wrong', { why: (error as Error).message }, error)
+      cancel = clock.after(pause, wake)
+      pause = Math.min(pause * 2, longestPause)
+    }
+    if (holds !== null && holds !== store.generation) again = true
+    for (const check of [...waiting]) check()
+  }
+
+  agent.onAway(() => {
+    holds = null
+    if (!stopped && !running) cancel = clock.after(firstPause, wake)
+  })
+  store.onCommit(wake)
+  wake()
+
+  return {
+    get holds() {
+      return holds
+    },
+    get problem() {
+      return problem
+    },
+    reached: (generation, within) =>
+      new Promise((resolve, reject) => {
+        const settle = (finish: () => void) => {
+          waiting.delete(check)
+          giveUp()
+          finish()
+        }
+        const check = () => {
+          if (holds !== null && holds >= generation) settle(resolve)
+          else if (problem && problem.code !== 'agent-away') settle(() => reject(problem))
+        }
+        const giveUp = clock.after(within, () => {
+          waiting.delete(check)
+          const why = problem?.message ?? 'it takes longer than expected'
+          reject(
+            Problem.of('not-in-step', { wanted: generation, have: holds ?? 0, why }, problem ?? undefined),
+          )
+        })
+        waiting.add(check)
+        if (holds !== null && holds >= generation) check()
+      }),
+    stop: () => {
+      stopped = true
+      cancel()
+    },
+  }
+}

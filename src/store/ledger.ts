@@ -1,0 +1,74 @@
+/** What every store does in memory: the register, the numbers and which generation touched what. Persistence is the store's. */
+
+import { Problem } from '../model/problem.ts'
+import type { Change, Circumstances } from '../model/register.ts'
+import { Register } from '../model/register.ts'
+import type { Touched } from './store.ts'
+
+/** So many generations back, a follower is told what changed instead of everything. */
+const remembered = 1000
+
+export class Ledger {
+  readonly register = new Register()
+  readonly numbers = new Map<string, number>()
+  generation = 0
+  /** The next number to give. */
+  nextNumber = 1
+  readonly #touched = new Map<number, Change>()
+  readonly #listeners: (() => void)[] = []
+
+  /** Takes `change` over when `persist` has made it durable; undone when that throws. */
+  commit(
+    change: Change,
+    circumstances: Circumstances,
+    based: number | undefined,
+    persist: (given: ReadonlyMap<string, number>) => void,
+  ): number {
+    if (based !== undefined && based !== this.generation) {
+      throw Problem.of('stale-generation', { based, now: this.generation })
+    }
+    const undo = this.register.apply(change, circumstances)
+    const given = this.#give(change)
+    try {
+      persist(given)
+    } catch (error) {
+      undo()
+      throw error
+    }
+    for (const name of change.remove) this.numbers.delete(name)
+    for (const [name, number] of given) this.numbers.set(name, number)
+    this.nextNumber += given.size
+    this.generation += 1
+    this.#touched.set(this.generation, change)
+    this.#touched.delete(this.generation - remembered)
+    for (const listener of this.#listeners) listener()
+    return this.generation
+  }
+
+  #give(change: Change): Map<string, number> {
+    const fresh = change.put.filter(({ name }) => !this.numbers.has(name))
+    return new Map(fresh.map(({ name }, index) => [name, this.nextNumber + index]))
+  }
+
+  numberOf(name: string): number {
+    const number = this.numbers.get(name)
+    if (number === undefined) throw new Error(`forward ${name} has no number`)
+    return number
+  }
+
+  since(generation: number): Touched | undefined {
+    const forwards = new Set<string>()
+    const lists = new Set<string>()
+    for (let at = generation + 1; at <= this.generation; at += 1) {
+      const change = this.#touched.get(at)
+      if (!change) return undefined
+      for (const name of [...change.remove, ...change.put.map((forward) => forward.name)]) forwards.add(name)
+      for (const name of [...change.removeLists, ...change.putLists.map((list) => list.name)]) lists.add(name)
+    }
+    return generation <= this.generation ? { forwards, lists } : undefined
+  }
+
+  onCommit(listener: () => void): void {
+    this.#listeners.push(listener)
+  }
+}

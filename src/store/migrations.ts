@@ -1,0 +1,34 @@
+/** The database's shape, by number. A migration is never edited once it has been released; the next one mends it. */
+import type { DatabaseSync } from 'node:sqlite'
+
+const migrations: readonly string[] = [
+  `CREATE TABLE state (
+     one INTEGER PRIMARY KEY CHECK (one = 1),
+     generation INTEGER NOT NULL,
+     next_number INTEGER NOT NULL,
+     settings TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE forwards (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
+   CREATE TABLE lists (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+   CREATE TABLE changes (
+     generation INTEGER PRIMARY KEY,
+     at TEXT NOT NULL,
+     actor TEXT NOT NULL,
+     how TEXT NOT NULL,
+     note TEXT NOT NULL,
+     body TEXT NOT NULL
+   ) STRICT;`,
+]
+
+/** Brings the database to the newest shape, each step in a transaction. Refuses one that is newer than this program. */
+export function migrate(database: DatabaseSync): void {
+  const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }
+  if (version > migrations.length) {
+    throw new Error(
+      `it was written by a newer Drawbridge (schema ${version}, this one knows ${migrations.length})`,
+    )
+  }
+  migrations.slice(version).forEach((step, index) => {
+    database.exec(`BEGIN IMMEDIATE; ${step} PRAGMA user_version = ${version + index + 1}; COMMIT`)
+  })
+}

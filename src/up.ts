@@ -1,0 +1,194 @@
+/**
+ * Starts the two processes in the foreground of this network namespace and keeps them running. Beside `kernel/` the only
+ * place that starts processes: it holds the privilege that it hands to the agent and keeps from the controller.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { connect } from './api/client.ts'
+import { Problem } from './model/problem.ts'
+import { runDirectory } from './paths.ts'
+
+export interface UpOptions {
+  readonly state: string
+}
+
+interface User {
+  readonly uid: number
+  readonly gid: number
+}
+
+interface Layout {
+  readonly state: string
+  readonly run: string
+  /** The user that the controller becomes, or undefined when it stays what we are. */
+  readonly user: User | undefined
+}
+
+/** Runs until a signal or `drawbridge down`; gives the exit code. The kernel keeps its forwards after that. */
+export async function up({ state }: UpOptions): Promise<number> {
+  const layout: Layout = { state, run: runDirectory(state), user: controllerUser() }
+  await refuseSecond(layout)
+  layDirectories(layout)
+  let stopping = false
+  const agent = keep('agent', layout, agentCommand(layout), () => stopping)
+  const controller = keep('controller', layout, controllerCommand(layout), () => stopping)
+  const stop = () => {
+    stopping = true
+    controller.signal('SIGTERM')
+    agent.signal('SIGTERM')
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  void announce(layout, () => stopping)
+  await controller.ended
+  stop()
+  await agent.ended
+  return 0
+}
+
+/** Removes every trace from the kernel while nothing runs. */
+export async function clearKernel({ state }: UpOptions): Promise<void> {
+  const layout: Layout = { state, run: runDirectory(state), user: undefined }
+  layDirectories(layout)
+  const [command = '', ...args] = [...agentCommand(layout), '--clear']
+  const child = spawn(command, args, { stdio: 'inherit' })
+  const code = await new Promise((resolve) => child.once('close', resolve))
+  if (code !== 0) throw Problem.of('kernel-refused', { words: `the agent ended with ${code}` })
+}
+
+async function announce({ run }: Layout, stopping: () => boolean): Promise<void> {
+  const client = connect(join(run, 'api.sock'))
+  for (let told = ''; !stopping(); ) {
+    const status = await client.status(5).catch(() => undefined)
+    if (status?.ready) {
+      process.stdout.write(greeting(status.forwards))
+      return
+    }
+    const problem = status?.problem
+    if (problem && problem.title !== told && problem.code !== 'agent-away') {
+      told = problem.title
+      process.stderr.write(`drawbridge: ${problem.title}\n  ${problem.remedy}\n`)
+    }
+    await sleep(50)
+  }
+}
+
+function greeting(forwards: number): string {
+  return [
+    'drawbridge: ready',
+    `  ${forwards} forwards are open. In another terminal:`,
+    '    bin/drawbridge open tcp/8080 10.0.0.5:80     open a port to a host behind this one',
+    '    bin/drawbridge list                          see what is open, and how it is used',
+    '    bin/drawbridge --help                        everything else',
+    '',
+  ].join('\n')
+}
+
+async function refuseSecond({ run, state }: Layout): Promise<void> {
+  const running = await connect(join(run, 'api.sock'))
+    .status(0)
+    .catch(() => undefined)
+  if (running) throw Problem.of('already-running', { state, pid: readPid(join(run, 'controller.pid')) })
+}
+
+function readPid(path: string): number {
+  try {
+    return Number(readFileSync(path, 'utf8'))
+  } catch {
+    return 0
+  }
+}
+
+/**
+ * state/agent is the agent's, state/store the controller's. The controller's group may enter run/agent, where the
+ * socket is; the group of what is made there follows the directory (setgid, inode(7)).
+ */
+function layDirectories({ state, run, user }: Layout): void {
+  mkdirSync(state, { recursive: true, mode: 0o755 })
+  mkdirSync(run, { recursive: true, mode: 0o755 })
+  lay(join(state, 'agent'), 0o700, undefined)
+  lay(join(state, 'store'), 0o700, user)
+  lay(run, 0o1755, user)
+  lay(join(run, 'agent'), 0o2750, user && { uid: 0, gid: user.gid })
+}
+
+function lay(path: string, mode: number, owner: User | undefined): void {
+  mkdirSync(path, { recursive: true })
+  if (owner) chownSync(path, owner.uid, owner.gid)
+  chmodSync(path, mode)
+}
+
+const node = process.execPath
+const quiet = '--disable-warning=ExperimentalWarning'
+const sourceOf = (file: string) => fileURLToPath(new URL(file, import.meta.url))
+
+/** Of root's abilities the agent keeps two: to change the network, and to read its sources wherever they lie. */
+function agentCommand({ state, run }: Layout): readonly string[] {
+  const only = '-all,+net_admin,+dac_read_search'
+  const limited =
+    process.getuid?.() === 0 ? ['setpriv', '--bounding-set', only, '--inh-caps', '-all', '--'] : []
+  return [...limited, node, quiet, sourceOf('agent/main.ts'), '--state', state, '--run', run]
+}
+
+function controllerCommand({ state, run, user }: Layout): readonly string[] {
+  const become = user ? ['--uid', String(user.uid), '--gid', String(user.gid)] : []
+  return [node, quiet, sourceOf('controller.ts'), '--state', state, '--run', run, ...become]
+}
+
+/** `drawbridge` where there is such a user, else `nobody`; neither where we are not root, or root of one user only. */
+function controllerUser(): User | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
+  const entries = lines.map((line) => line.split(':'))
+  const [, , uid, gid] =
+    entries.find(([name]) => name === 'drawbridge') ?? entries.find(([name]) => name === 'nobody') ?? []
+  const user = { uid: Number(uid), gid: Number(gid) }
+  return isMapped('uid', user.uid) && isMapped('gid', user.gid) ? user : undefined
+}
+
+/** A user namespace may know few users: lines of `first-inside first-outside count` (user_namespaces(7)). */
+function isMapped(kind: 'uid' | 'gid', id: number): boolean {
+  const lines = readFileSync(`/proc/self/${kind}_map`, 'utf8').trim().split('\n')
+  return lines.some((line) => {
+    const [first = 0, , count = 0] = line.trim().split(/\s+/).map(Number)
+    return first <= id && id < first + count
+  })
+}
+
+interface Kept {
+  /** Resolves when the process has ended on purpose: with code 0, or after `stopping`. */
+  readonly ended: Promise<void>
+  signal(name: NodeJS.Signals): void
+}
+
+const shortestPause = 200
+const longestPause = 5000
+
+/** Starts a process, and again when it ends by itself; the pause grows while it does so at once. */
+function keep(name: string, { run }: Layout, command: readonly string[], stopping: () => boolean): Kept {
+  let child: ChildProcess | undefined
+  const pidFile = join(run, `${name}.pid`)
+  const lives = async () => {
+    for (let pause = shortestPause; ; pause = Math.min(pause * 2, longestPause)) {
+      const started = Date.now()
+      const [file = '', ...args] = command
+      child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+      if (child.pid) writeFileSync(pidFile, `${child.pid}\n`)
+      const code = await new Promise<number | null>((resolve) => {
+        child?.once('error', () => resolve(null))
+        child?.once('close', resolve)
+      })
+      rmSync(pidFile, { force: true })
+      if (code === 0 || stopping()) return
+      process.stderr.write(`drawbridge: the ${name} ended (${code ?? 'killed'}) and is started again\n`)
+      if (Date.now() - started > longestPause) pause = shortestPause
+      await sleep(pause)
+      if (stopping()) return
+    }
+  }
+  const ended = lives()
+  return { ended, signal: (signal) => child?.kill(signal) }
+}
