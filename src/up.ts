@@ -79,7 +79,7 @@ async function announce({ run }: Layout, stopping: () => boolean): Promise<void>
 function greeting(forwards: number): string {
   return [
     'drawbridge: ready',
-    `  ${forwards} forwards are open. In another terminal:`,
+    `  ${forwards === 1 ? '1 forward is' : `${forwards} forwards are`} in force. In another terminal:`,
     '    bin/drawbridge open tcp/8080 10.0.0.5:80     open a port to a host behind this one',
     '    bin/drawbridge list                          see what is open, and how it is used',
     '    bin/drawbridge --help                        everything else',

@@ -6,6 +6,7 @@ import { printSkeleton, type Skeleton, skeletonOf } from '../compile/skeleton.ts
 import type { Door } from '../kernel/door.ts'
 import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
+import type { Address } from '../model/address.ts'
 import { Problem } from '../model/problem.ts'
 import { Holding } from './holding.ts'
 import { mendFlows } from './mending.ts'
@@ -69,7 +70,7 @@ export class Agent {
     const host = this.#machine.readHost()
     const former = this.#holding.register
     const holding = new Holding()
-    holding.take(message, { privileged: true, isOurs: isOurs(host) })
+    holding.take(message, isOurs(host))
     holding.takeOutside(host.outside)
     this.#outside = host.outside.join()
     this.#holds = null
@@ -85,7 +86,7 @@ export class Agent {
   async #putChange(message: PutMessage): Promise<PutAnswer> {
     if (this.#holds === null || this.#holds !== message.base) return { outcome: 'whole-wanted', ended: 0 }
     const host = this.#machine.readHost()
-    const step = this.#holding.take(message, { privileged: true, isOurs: isOurs(host) })
+    const step = this.#holding.step(message, isOurs(host))
     this.#holds = null
     this.#machine.forwarding.prepare(this.#holding.families())
     await this.#write(step.difference)
@@ -131,13 +132,10 @@ export class Agent {
 
   /** One transaction, read back. */
   async #commit(difference: Difference): Promise<void> {
-    const { door } = this.#machine
-    try {
-      await door.write(difference)
-    } catch (error) {
-      throw Problem.of('kernel-refused', { words: (error as Error).message }, error)
-    }
-    refuseMissing(await door.missing(difference.add))
+    const missing = await this.#machine.door.write(difference).catch((error: Error) => {
+      throw Problem.of('kernel-refused', { words: error.message }, error)
+    })
+    refuseMissing(missing)
   }
 
   /** Loads the static part unless the kernel already has it, as its fingerprint tells. True when it was loaded. */
@@ -208,7 +206,7 @@ export class Agent {
   }
 }
 
-function isOurs({ addresses }: HostFacts): (address: { text: string }) => boolean {
+function isOurs({ addresses }: HostFacts): (address: Address) => boolean {
   const ours = new Set(addresses)
   return ({ text }) => ours.has(text)
 }

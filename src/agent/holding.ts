@@ -1,11 +1,11 @@
 /** What the agent means the kernel to hold: forwards by number, checked again, and the elements they are. No effects. */
 import { type Difference, differenceOf, hold } from '../compile/difference.ts'
-import { type Element, elementsOf } from '../compile/elements.ts'
+import { type Element, elementsOf, neededSets } from '../compile/elements.ts'
 import { readSetName } from '../compile/sets.ts'
-import type { Family } from '../model/address.ts'
+import type { Address, Family } from '../model/address.ts'
 import { type Forward, familiesOf, parseForward } from '../model/forward.ts'
 import { parseList, parseMark } from '../model/gateway.ts'
-import { type Change, type Circumstances, Register } from '../model/register.ts'
+import { type Change, Register } from '../model/register.ts'
 import type { PutMessage } from './protocol.ts'
 
 /** What a message changes, and the elements that follow from it. */
@@ -19,27 +19,40 @@ export interface Step {
 export class Holding {
   readonly register = new Register()
   readonly #numbers = new Map<string, number>()
-  readonly #used = new Map<string, number>()
-  readonly #families = new Map<Family, number>()
+  /** How many forwards need each set made by need, and each family. */
+  readonly #needs = new Map<string, number>()
   #outside: readonly string[] = []
 
   /** Checks every value of the message again and takes it over. Throws a Problem, and then holds nothing of it. */
-  take(message: PutMessage, circumstances: Circumstances): Step {
+  take(message: PutMessage, isOurs: (address: Address) => boolean): void {
+    this.#take(message, readChange(message), isOurs)
+  }
+
+  /** Like `take`, and says what follows for the kernel. Costs what the change is large, not what is held. */
+  step(message: PutMessage, isOurs: (address: Address) => boolean): Step {
     const change = readChange(message)
     const touched = this.#touchedBy(change)
     const before = this.#elementsOf(touched)
     const former = touched.flatMap((name) => this.register.forwards.get(name) ?? [])
-    this.register.apply(change, { ...circumstances, privileged: true })
-    for (const { number, forward } of message.forwards) {
-      if (forward.name !== undefined) this.#numbers.set(forward.name, number)
-    }
+    this.#take(message, change, isOurs)
     const after = this.#elementsOf([...new Set([...touched, ...change.put.map(({ name }) => name)])])
-    this.#count(before, former, -1)
-    this.#count(after, [...change.put, ...this.#relisted(touched, change)], 1)
-    for (const name of change.remove) this.#numbers.delete(name)
-    const names = new Set(former.map(({ name }) => name))
+    const names = new Set(touched)
     const added = change.put.filter(({ name }) => !names.has(name))
     return { difference: differenceOf(hold(before), hold(after)), former, added }
+  }
+
+  #take(message: PutMessage, change: Change, isOurs: (address: Address) => boolean): void {
+    const touched = this.#touchedBy(change)
+    const leaving = this.#needsOf(touched)
+    this.register.apply(change, { privileged: true, isOurs })
+    for (const name of change.remove) this.#numbers.delete(name)
+    for (const [index, { number }] of message.forwards.entries()) {
+      const name = change.put[index]?.name
+      if (name !== undefined) this.#numbers.set(name, number)
+    }
+    const coming = this.#needsOf([...new Set([...touched, ...change.put.map(({ name }) => name)])])
+    for (const need of leaving) bump(this.#needs, need, -1)
+    for (const need of coming) bump(this.#needs, need, 1)
   }
 
   /** Sets the interfaces by which the outside comes. */
@@ -56,12 +69,12 @@ export class Holding {
 
   /** The sets made by need that have elements, in a stable order. */
   used(): readonly string[] {
-    return [...this.#used.keys()].sort()
+    return [...this.#needs.keys()].filter((need) => readSetName(need)).sort()
   }
 
   /** The families in which at least one forward is on. */
   families(): readonly Family[] {
-    return [...this.#families.keys()].sort()
+    return ([4, 6] as const).filter((family) => this.#needs.has(`IPv${family}`))
   }
 
   /** The elements of the forwards with these numbers. */
@@ -84,13 +97,6 @@ export class Holding {
     )
   }
 
-  #relisted(touched: readonly string[], change: Change): Forward[] {
-    const named = new Set([...change.remove, ...change.put.map(({ name }) => name)])
-    return touched
-      .filter((name) => !named.has(name))
-      .flatMap((name) => this.register.forwards.get(name) ?? [])
-  }
-
   #elementsOf(names: readonly string[]): Element[] {
     return names.flatMap((name) => {
       const forward = this.register.forwards.get(name)
@@ -99,11 +105,16 @@ export class Holding {
     })
   }
 
-  #count(elements: readonly Element[], forwards: readonly Forward[], step: 1 | -1): void {
-    for (const { set } of elements) if (readSetName(set)) bump(this.#used, set, step)
-    for (const forward of forwards) {
-      if (forward.enabled) for (const family of familiesOf(forward)) bump(this.#families, family, step)
-    }
+  /** What these forwards need beside elements in the static sets: sets of their own, and a family forwarded. */
+  #needsOf(names: readonly string[]): string[] {
+    return names.flatMap((name) => {
+      const forward = this.register.forwards.get(name)
+      if (!forward?.enabled) return []
+      return [
+        ...neededSets(forward, this.register.lists),
+        ...familiesOf(forward).map((family) => `IPv${family}`),
+      ]
+    })
   }
 
   #outsideElements(): Element[] {

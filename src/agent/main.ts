@@ -1,5 +1,5 @@
 /** The agent process: opens the door and the socket, and follows the machine. `main.ts --clear` removes every trace. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openDoor } from '../kernel/door.ts'
@@ -28,7 +28,6 @@ if (values.clear) {
   await machine.door.close()
 } else {
   const socket = join(run, 'agent', 'agent.sock')
-  const pidFile = join(run, 'agent.pid')
   let turn: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const result = turn.then(work)
@@ -36,14 +35,12 @@ if (values.clear) {
     return result
   }
   const server = await serve(socket, (message) => inTurn(() => agent.answer(message)))
-  writeFileSync(pidFile, `${process.pid}\n`)
   const following = setInterval(() => void inTurn(() => agent.follow()).catch(complain), followEvery)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       clearInterval(following)
       server.close()
       rmSync(socket, { force: true })
-      rmSync(pidFile, { force: true })
       process.exit(0)
     })
   }

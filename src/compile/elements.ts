@@ -6,7 +6,7 @@ import type { Listen, Place } from '../model/listen.ts'
 import { eachPort } from '../model/ports.ts'
 import type { List, Source } from '../model/sources.ts'
 import { mapPort, type Target } from '../model/target.ts'
-import { setName } from './sets.ts'
+import { readSetName, setName } from './sets.ts'
 
 /** One element: `key` and `data` are its fields as nft prints them, joined by ` . `. */
 export interface Element {
@@ -105,6 +105,12 @@ export function prefixesOf(sources: readonly Source[], lists: Lists): readonly P
   return sources.flatMap((source) =>
     source.kind === 'prefix' ? [source.prefix] : (lists.get(source.name)?.prefixes ?? []),
   )
+}
+
+/** The sets made by need in which the forward has elements. */
+export function neededSets(forward: Forward, lists: Lists): readonly string[] {
+  const elements = [...sourcesOf('', forward, lists), ...limitsOf('', forward)]
+  return [...new Set(elements.map(({ set }) => set))].filter((set) => readSetName(set))
 }
 
 function distinct(elements: Element[]): Element[] {

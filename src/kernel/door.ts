@@ -41,7 +41,6 @@ export async function openDoor(): Promise<Door> {
   const door = {
     runNft: ask('runNft'),
     write: ask('write'),
-    missing: ask('missing'),
     countElements: ask('countElements'),
     fingerprint: ask('fingerprint'),
     setNames: ask('setNames'),

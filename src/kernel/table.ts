@@ -4,7 +4,7 @@ import type { Difference } from '../compile/difference.ts'
 import type { Element } from '../compile/elements.ts'
 import { layoutOf } from '../compile/sets.ts'
 import { decodeFields, encodeFields } from './fields.ts'
-import { EINTR, KernelError, type Netlink } from './netlink.ts'
+import { type Answer, EINTR, KernelError, type Netlink } from './netlink.ts'
 import {
   answerAttributes,
   attributes,
@@ -37,11 +37,31 @@ const EMSGSIZE = 90
 /** An attribute holds at most 64 KiB, so a set's elements are spread over messages of this many. */
 const perMessage = 500
 
+/** An element with its fields as the kernel has them. */
+interface Encoded {
+  readonly element: Element
+  readonly key: Buffer
+  readonly data: Buffer | undefined
+}
+
 /**
- * Writes a difference as one transaction. Where the socket may not hold it whole (a user namespace, whose send buffer
- * the machine limits by net.core.wmem_max), it is halved until it fits: only there a large change is several.
+ * Writes a difference as one transaction, reads back what was added and gives the elements that are not there as they
+ * should be. Where the socket may not hold the transaction whole (a user namespace, whose send buffer the machine limits
+ * by net.core.wmem_max), it is halved until it fits: only there a large change is several.
  */
-export function writeDifference(netlink: Netlink, { remove, add }: Difference): void {
+export function writeDifference(netlink: Netlink, { remove, add }: Difference): Element[] {
+  const adding = add.map(encode)
+  commitElements(netlink, remove.map(encode), adding)
+  return missingElements(netlink, adding)
+}
+
+function encode(one: Element): Encoded {
+  const { key, data } = layoutOf(one.set)
+  const mapped = data && one.data !== undefined ? encodeFields(data, one.data) : undefined
+  return { element: one, key: encodeFields(key, one.key), data: mapped }
+}
+
+function commitElements(netlink: Netlink, remove: readonly Encoded[], add: readonly Encoded[]): void {
   if (remove.length + add.length === 0) return
   const writer = new MessageWriter()
   writer.batch('begin')
@@ -52,59 +72,103 @@ export function writeDifference(netlink: Netlink, { remove, add }: Difference): 
   try {
     netlink.commit(writer.bytes, 'writing elements')
   } catch (error) {
-    const tooLong = error instanceof KernelError && error.errno === EMSGSIZE && remove.length + add.length > 1
-    if (!tooLong) throw error
-    for (const part of halves({ remove, add })) writeDifference(netlink, part)
+    const whole = remove.length + add.length
+    if (!(error instanceof KernelError && error.errno === EMSGSIZE) || whole < 2) throw error
+    for (const part of halves(remove, add)) commitElements(netlink, part.remove, part.add)
   }
 }
 
-function halves({ remove, add }: Difference): readonly Difference[] {
-  const [r, a] = [remove.length >> 1, add.length >> 1]
+function halves(remove: readonly Encoded[], add: readonly Encoded[]) {
   if (remove.length > 0 && add.length > 0)
     return [
       { remove, add: [] },
       { remove: [], add },
     ]
+  const [r, a] = [remove.length >> 1, add.length >> 1]
   return [
     { remove: remove.slice(0, r), add: add.slice(0, a) },
     { remove: remove.slice(r), add: add.slice(a) },
   ]
 }
 
-function writeElements(
-  writer: MessageWriter,
-  type: number,
-  flags: number,
-  elements: readonly Element[],
-): void {
-  for (const [set, members] of Map.groupBy(elements, (one) => one.set)) {
+/** The elements set by set, in portions that one message can hold. */
+function* portions(elements: readonly Encoded[]): Generator<[set: string, portion: readonly Encoded[]]> {
+  for (const [set, members] of Map.groupBy(elements, (one) => one.element.set)) {
     for (let from = 0; from < members.length; from += perMessage) {
-      writeMessage(writer, type, flags, set, members.slice(from, from + perMessage))
+      yield [set, members.slice(from, from + perMessage)]
     }
   }
 }
 
-function writeMessage(
+function writeElements(
   writer: MessageWriter,
   type: number,
   flags: number,
-  set: string,
-  elements: readonly Element[],
+  elements: readonly Encoded[],
 ): void {
-  const { key, data } = layoutOf(set)
-  writer.message(type, flags, family.inet, () => {
-    writer.text(list.table, tableName)
-    writer.text(list.set, set)
-    writer.nest(list.elements, () => {
-      for (const one of elements) {
-        writer.nest(listItem, () => {
-          writer.nest(element.key, () => writer.attribute(value, encodeFields(key, one.key)))
-          const mapped = one.data
-          if (type !== NEWSETELEM || !data || mapped === undefined) return
-          writer.nest(element.data, () => writer.attribute(value, encodeFields(data, mapped)))
-        })
-      }
-    })
+  for (const [set, portion] of portions(elements)) {
+    writer.message(type, flags, family.inet, () => writeList(writer, set, portion, type === NEWSETELEM))
+  }
+}
+
+function writeList(
+  writer: MessageWriter,
+  set: string,
+  elements: readonly Encoded[],
+  withData: boolean,
+): void {
+  writer.text(list.table, tableName)
+  writer.text(list.set, set)
+  writer.nest(list.elements, () => {
+    for (const { key, data } of elements) {
+      writer.nest(listItem, () => {
+        writer.nest(element.key, () => writer.attribute(value, key))
+        if (withData && data) writer.nest(element.data, () => writer.attribute(value, data))
+      })
+    }
+  })
+}
+
+/**
+ * Asks for each element by its key: a dump would do for many, but one taken while the kernel still resizes a set it has
+ * just filled leaves elements out (rhashtable_walk_start in lib/rhashtable.c).
+ */
+function missingElements(netlink: Netlink, elements: readonly Encoded[]): Element[] {
+  return [...portions(elements)].flatMap(([set, portion]) => missingOf(netlink, set, portion))
+}
+
+/** The kernel answers in order for all keys or, when one is missing, for none: then each half is asked for by itself. */
+function missingOf(netlink: Netlink, set: string, elements: readonly Encoded[]): Element[] {
+  const answers = lookUp(netlink, set, elements)
+  if (answers.length === 0 && elements.length > 1) {
+    const half = elements.length >> 1
+    return [
+      ...missingOf(netlink, set, elements.slice(0, half)),
+      ...missingOf(netlink, set, elements.slice(half)),
+    ]
+  }
+  return elements.filter((one, index) => !isAnswer(one, answers[index])).map((one) => one.element)
+}
+
+function lookUp(netlink: Netlink, set: string, elements: readonly Encoded[]): Answer[] {
+  const request = single(GETSETELEM, NLM_F_ACK, family.inet, (to) => writeList(to, set, elements, false))
+  return orEmpty(() => netlink.request(request, `reading back ${set}`))
+}
+
+/** Whether the answer is about this element and has its data; bytes are compared, nothing is decoded. */
+function isAnswer({ key, data }: Encoded, answer: Answer | undefined): boolean {
+  const item = answer && itemsOf(answer.body)[0]
+  if (!item) return false
+  const parts = attributes(item)
+  const held = parts.get(element.data)
+  return key.equals(bytesOf(parts.get(element.key))) && (!data || (!!held && data.equals(bytesOf(held))))
+}
+
+/** What each of these elements has counted, in their order; undefined where the kernel has no such element. */
+export function countElements(netlink: Netlink, elements: readonly Element[]): (number | undefined)[] {
+  return elements.map((one) => {
+    const [answer] = lookUp(netlink, one.set, [encode(one)])
+    return answer && membersOf(one.set, answer.body)[0]?.count
   })
 }
 
@@ -126,60 +190,9 @@ export function readSet(netlink: Netlink, set: string): Member[] {
   )
 }
 
-/**
- * Which of these elements the kernel does not hold as they are. Asks for each by its key: a dump would do for many, but
- * one taken while the kernel still resizes a set it has just filled leaves elements out (rhashtable_walk_start(9)).
- */
-export function missingElements(netlink: Netlink, elements: readonly Element[]): Element[] {
-  return [...Map.groupBy(elements, (one) => one.set)].flatMap(([set, members]) => {
-    const missing: Element[] = []
-    for (let from = 0; from < members.length; from += perMessage) {
-      missing.push(...missingOf(netlink, set, members.slice(from, from + perMessage)))
-    }
-    return missing
-  })
-}
-
-/** What each of these elements has counted, in their order; undefined where the kernel has no such element. */
-export function countElements(netlink: Netlink, elements: readonly Element[]): (number | undefined)[] {
-  return elements.map((one) => {
-    const found = orEmpty(() => netlink.request(lookUp(one.set, [one]), `counting ${one.set}`))
-    return found.flatMap(({ body }) => membersOf(one.set, body))[0]?.count
-  })
-}
-
-/** The kernel answers for all keys or, when one is missing, for none: then each half is asked for by itself. */
-function missingOf(netlink: Netlink, set: string, elements: readonly Element[]): Element[] {
-  const found = orEmpty(() => netlink.request(lookUp(set, elements), `reading back ${set}`))
-  if (found.length === 0 && elements.length > 1) {
-    const half = elements.length >> 1
-    return [
-      ...missingOf(netlink, set, elements.slice(0, half)),
-      ...missingOf(netlink, set, elements.slice(half)),
-    ]
-  }
-  const held = new Map(found.flatMap(({ body }) => membersOf(set, body)).map(({ key, data }) => [key, data]))
-  return elements.filter(({ key, data }) => held.get(key) !== (data ?? ''))
-}
-
-function lookUp(set: string, elements: readonly { readonly key: string }[]): Buffer {
-  const { key } = layoutOf(set)
-  return single(GETSETELEM, NLM_F_ACK, family.inet, (to) => {
-    to.text(list.table, tableName)
-    to.text(list.set, set)
-    to.nest(list.elements, () => {
-      for (const one of elements) {
-        to.nest(listItem, () => to.nest(element.key, () => to.attribute(value, encodeFields(key, one.key))))
-      }
-    })
-  })
-}
-
 function membersOf(set: string, body: Buffer): Member[] {
   const layout = layoutOf(set)
-  const elements = answerAttributes(body).get(list.elements)
-  if (!elements) return []
-  return [...eachAttribute(elements)].map(([, item]) => {
+  return itemsOf(body).map((item) => {
     const parts = attributes(item)
     const data = parts.get(element.data)
     return {
@@ -188,6 +201,11 @@ function membersOf(set: string, body: Buffer): Member[] {
       count: countOf(parts),
     }
   })
+}
+
+function itemsOf(body: Buffer): Buffer[] {
+  const elements = answerAttributes(body).get(list.elements)
+  return elements ? [...eachAttribute(elements)].map(([, item]) => item) : []
 }
 
 function bytesOf(nested: Buffer | undefined): Buffer {

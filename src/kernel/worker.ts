@@ -9,7 +9,6 @@ import { openNft } from './libnftables.ts'
 import { openNetlink } from './netlink.ts'
 import {
   countElements,
-  missingElements,
   readFingerprint,
   readSet,
   readSetNames,
@@ -25,10 +24,10 @@ const nft = openNft()
 const calls = {
   /** Runs nft text as one transaction. */
   runNft: (text: string) => nft.run(text),
+  /** Commits a difference; gives the added elements that are not there afterwards. */
   write: (difference: Difference) => writeDifference(netlink, difference),
   /** What each of these elements has counted. */
   countElements: (elements: readonly Element[]) => countElements(netlink, elements),
-  missing: (elements: readonly Element[]) => missingElements(netlink, elements),
   fingerprint: () => readFingerprint(netlink),
   setNames: () => readSetNames(netlink),
   /** The elements of these sets, by set and key. */

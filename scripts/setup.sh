@@ -1,0 +1,41 @@
+#!/bin/sh
+# Installs what is missing: Debian packages (as root) and npm packages, among them the pinned Node. Twice is harmless.
+# With "test" as argument also what the tests run against.
+set -eu
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+run_packages='nftables libnftables1 iproute2 util-linux'
+test_packages='socat conntrack dnsmasq-base redis-server nginx-light iputils-ping netcat-openbsd'
+packages=$run_packages
+[ "${1:-}" = test ] && packages="$run_packages $test_packages"
+
+missing=
+for package in $packages; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "drawbridge: these Debian packages are missing:$missing" >&2
+    echo "  Install them once: sudo apt-get install$missing" >&2
+    exit 1
+  fi
+  echo "drawbridge: installing$missing" >&2
+  # A package that starts a service would take ports of this machine: policy-rc.d forbids it for this call alone.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+    trap 'rm -f "$policy"' EXIT
+  fi
+  apt-get update -q >&2
+  # shellcheck disable=SC2086
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2
+fi
+
+stamp=node_modules/.drawbridge-lock
+if ! cmp -s package-lock.json "$stamp" 2>/dev/null; then
+  echo 'drawbridge: installing npm packages' >&2
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+  cp package-lock.json "$stamp"
+fi

@@ -1,0 +1,143 @@
+/** The API over its Unix socket, for the command line and for whoever starts Drawbridge. */
+import { request } from 'node:http'
+import { userInfo } from 'node:os'
+import { text } from 'node:stream/consumers'
+import { Problem, type ProblemDetails } from '../model/problem.ts'
+import type {
+  ApplyRequest,
+  Changed,
+  ForwardList,
+  ForwardView,
+  GatewayView,
+  OpenRequest,
+  Plan,
+  Status,
+} from './shapes.ts'
+
+/** Every method throws a Problem: the server's own, or `controller-away` when there is no answer. */
+export interface Client {
+  /** Answers when the kernel is in step, or after `waitSeconds` at the latest. */
+  readonly status: (waitSeconds: number) => Promise<Status>
+  readonly forwards: () => Promise<ForwardList>
+  /** `name` is a name or an opening such as `tcp/8080`; so it is for close, enable and disable. */
+  readonly forward: (name: string) => Promise<ForwardView>
+  readonly open: (wanted: OpenRequest) => Promise<Changed>
+  readonly close: (name: string, dryRun?: boolean) => Promise<Changed>
+  readonly enable: (name: string, dryRun?: boolean) => Promise<Changed>
+  readonly disable: (name: string, dryRun?: boolean) => Promise<Changed>
+  readonly gateway: () => Promise<GatewayView>
+  readonly plan: (wanted: ApplyRequest) => Promise<Plan>
+  readonly apply: (wanted: ApplyRequest) => Promise<Changed>
+  /** Stops the controller; `all` removes every trace from the kernel first. */
+  readonly down: (all: boolean) => Promise<{ readonly cleared: boolean }>
+}
+
+export function connect(socketPath: string): Client {
+  const ask = <T>(method: string, path: string, body?: unknown, waitSeconds = 0): Promise<T> =>
+    answerOf<T>({ socketPath, method, path: `/api/v1${path}`, body, waitSeconds })
+  const one = (name: string, verb = '', dryRun = false) =>
+    `/forwards/${encodeURIComponent(name)}${verb}${dryRun ? '?dry_run=1' : ''}`
+  return {
+    status: (waitSeconds) => ask('GET', `/status?wait=${waitSeconds}`, undefined, waitSeconds),
+    forwards: () => ask('GET', '/forwards'),
+    forward: (name) => ask('GET', one(name)),
+    open: (wanted) => ask('POST', '/forwards', wanted),
+    close: (name, dryRun) => ask('DELETE', one(name, '', dryRun)),
+    enable: (name, dryRun) => ask('POST', one(name, '/enable', dryRun)),
+    disable: (name, dryRun) => ask('POST', one(name, '/disable', dryRun)),
+    gateway: () => ask('GET', '/gateway'),
+    plan: (wanted) => ask('POST', '/plan', wanted),
+    apply: (wanted) => ask('POST', '/apply', wanted),
+    down: (all) => ask('POST', '/down', { all }),
+  }
+}
+
+interface Question {
+  readonly socketPath: string
+  readonly method: string
+  readonly path: string
+  readonly body: unknown
+  readonly waitSeconds: number
+}
+
+/** The server gives up on the kernel after 30 s; this is for a server that hangs. */
+const patienceSeconds = 120
+
+async function answerOf<T>(question: Question): Promise<T> {
+  const away = (why: string, cause?: unknown) =>
+    Problem.of('controller-away', { socket: question.socketPath, why }, cause)
+  const answer = await send(question).catch((error: NodeJS.ErrnoException) => {
+    throw away(whyAway(error), error)
+  })
+  const value = parse(answer.text)
+  if (answer.status < 400 && value !== undefined) return value as T
+  if (isProblem(value)) throw Problem.from(value)
+  throw away(`it answers ${answer.status} in another language; is this Drawbridge's socket?`)
+}
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
+/** Each request has its own connection: a kept one would hold up a server that wants to stop. */
+function send({ socketPath, method, path, body, waitSeconds }: Question): Promise<Answer> {
+  const written = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
+  const sized = written && { 'content-type': 'application/json', 'content-length': written.length }
+  const timeout = (patienceSeconds + waitSeconds) * 1000
+  return new Promise((resolve, reject) => {
+    const options = { socketPath, method, path, agent: false, timeout, headers: { ...whoAsks(), ...sized } }
+    const asked = request(options, (response) => {
+      const { statusCode: status = 0 } = response
+      text(response).then((read) => resolve({ status, text: read }), reject)
+    })
+    asked.on('timeout', () => asked.destroy(new Error(`no answer in ${timeout / 1000} s`)))
+    asked.on('error', reject)
+    asked.end(written)
+  })
+}
+
+/** The person behind sudo, for the history; a name with other characters is left out. */
+function whoAsks(): { 'x-drawbridge-user'?: string } {
+  const name = process.env.SUDO_USER || ownName()
+  return /^[A-Za-z0-9._-]{1,64}$/.test(name) ? { 'x-drawbridge-user': name } : {}
+}
+
+/** Not every uid has a name, in a container for example. */
+function ownName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return ''
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such socket',
+  ENOTDIR: 'there is no such socket',
+  ECONNREFUSED: 'nobody listens there any more',
+  EACCES: 'permission denied; only root may use it',
+  EPERM: 'permission denied; only root may use it',
+  EINVAL: 'the path is too long for a socket',
+  ENAMETOOLONG: 'the path is too long for a socket',
+  ECONNRESET: 'it hung up before it answered',
+  EPIPE: 'it hung up before it answered',
+}
+
+function whyAway({ code = '', message }: NodeJS.ErrnoException): string {
+  return reasons[code] ?? message
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isProblem(value: unknown): value is ProblemDetails {
+  if (typeof value !== 'object' || value === null) return false
+  const { code, status, title, remedy } = value as Partial<ProblemDetails>
+  return [code, title, remedy].every((one) => typeof one === 'string') && typeof status === 'number'
+}

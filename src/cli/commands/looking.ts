@@ -1,0 +1,136 @@
+/** list, show and the names for completion. */
+import type { ForwardView } from '../../api/shapes.ts'
+import type { ForwardDocument } from '../../model/document.ts'
+import type { Call, Spec } from '../command.ts'
+import { done } from '../exit.ts'
+import { answer } from '../output.ts'
+import { emptyName } from '../problems.ts'
+import { type Column, layTable } from '../table.ts'
+import { plain, spanWords } from '../text.ts'
+
+export const lookingCommands: readonly Spec[] = [
+  {
+    spelled: 'list',
+    summary: 'List the forwards',
+    examples: ['drawbridge list', 'drawbridge list -o json'],
+    act: list,
+  },
+  {
+    spelled: 'show <NAME>',
+    summary: 'Show one forward, by name or by opening',
+    examples: ['drawbridge show web', 'drawbridge show tcp/8080', 'drawbridge show web -o json'],
+    act: show,
+  },
+  {
+    spelled: 'names',
+    summary: 'Print the names of the forwards, one a line, for completion',
+    examples: ['drawbridge names'],
+    hidden: true,
+    act: names,
+  },
+]
+
+async function list({ world, client, format }: Call): Promise<number> {
+  const { terminal } = world
+  const found = await client.forwards()
+  await answer(terminal, format, found, () =>
+    found.forwards.length === 0
+      ? lesson
+      : layTable(columnsOf(terminal.colour), found.forwards, terminal.width),
+  )
+  return done
+}
+
+const lesson = [
+  'No forwards yet. For example:',
+  '  drawbridge open tcp/8080 10.0.0.5:80                        open a port to a host behind this one',
+  '  drawbridge open tcp/2222 10.0.0.7:22 --from 203.0.113.7     open it to one address only',
+  '  drawbridge apply -f gateway.yaml                            open what a file says',
+]
+
+/** Open to everyone is the one thing to notice in a list. */
+const yellow = (padded: string): string =>
+  padded.trimEnd() === 'anywhere' ? `\u001b[33m${padded}\u001b[39m` : padded
+
+function columnsOf(colour: boolean): readonly Column<ForwardView>[] {
+  return [
+    { title: 'NAME', cell: ({ name }) => name, cut: 'last' },
+    { title: 'LISTEN', cell: ({ forward }) => forward.listen, cut: 'first' },
+    { title: 'TARGET', cell: ({ forward }) => targetWords(forward), cut: 'first' },
+    {
+      title: 'FROM',
+      cell: ({ forward }) => sourceWords(forward),
+      cut: 'first',
+      ...(colour && { paint: yellow }),
+    },
+    { title: 'CONNS', cell: ({ connections }) => String(connections), align: 'right' },
+    { title: 'STATE', cell: ({ state }) => state },
+  ]
+}
+
+function targetWords({ to }: ForwardDocument): string {
+  const targets = Array.isArray(to) ? to : [to]
+  return targets.map((one) => (typeof one === 'string' ? one : `${one.host}:${one.port ?? ''}`)).join(',')
+}
+
+function sourceWords({ from }: ForwardDocument): string {
+  if (from === undefined) return 'anywhere'
+  if (typeof from === 'string') return from
+  return from.length === 0 ? 'nobody' : from.join(',')
+}
+
+async function show({ world, client, operands, format }: Call): Promise<number> {
+  const [name = ''] = operands
+  if (name === '') throw emptyName()
+  const view = await client.forward(name)
+  await answer(world.terminal, format, view, () => describe(view, world.now()))
+  return done
+}
+
+function describe(view: ForwardView, now: number): readonly string[] {
+  const { forward } = view
+  const facts: readonly (readonly [string, string])[] = [
+    ['name', view.name],
+    ['sentence', view.sentence],
+    ['listen', forward.listen],
+    ['to', targetWords(forward)],
+    ['from', sourceWords(forward)],
+    ['source_nat', forward.source_nat ?? 'auto'],
+    ['limits', limitWords(forward)],
+    ['on_change', forward.on_change ?? 'drain'],
+    ['connections', String(view.connections)],
+    ['refused', String(view.refused)],
+    ['limited', String(view.limited)],
+    ['expires', expiryWords(forward, now)],
+    ...(forward.note === undefined ? [] : [['note', forward.note] as const]),
+    ['state', view.state],
+  ]
+  return facts.map(([key, value]) => `${key}: ${plain(value)}`)
+}
+
+function limitWords({ limits }: ForwardDocument): string {
+  const { new_per_source: rate, open_per_source: open } = limits ?? {}
+  const words = [
+    ...(rate === undefined ? [] : [`${rate} new per source`]),
+    ...(open === undefined ? [] : [`${open} open per source`]),
+  ]
+  return words.length === 0 ? 'none' : words.join(', ')
+}
+
+function expiryWords({ expires }: ForwardDocument, now: number): string {
+  if (expires === undefined) return 'never'
+  const left = new Date(expires).getTime() - now
+  return `${expires} (${left > 0 ? `${spanWords(left)} left` : 'over'})`
+}
+
+/** Asks for the gateway, not the list: that one would wait for the counters of the kernel at every press of Tab. */
+async function names({ world, client, format }: Call): Promise<number> {
+  const { gateway } = await client.gateway()
+  const found = (gateway.forwards ?? []).flatMap((one) => (hasName(one) ? one.name : []))
+  await answer(world.terminal, format, found, () => found)
+  return done
+}
+
+function hasName(one: unknown): one is { name: string } {
+  return typeof one === 'object' && one !== null && 'name' in one && typeof one.name === 'string'
+}

@@ -1,0 +1,102 @@
+/** up, down and status: the life of the two processes. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Option } from 'commander'
+import type { Client } from '../../api/client.ts'
+import type { Status } from '../../api/shapes.ts'
+import { parseDuration } from '../../model/limits.ts'
+import { Problem } from '../../model/problem.ts'
+import type { Call, Spec } from '../command.ts'
+import { done, failed } from '../exit.ts'
+import { answer, sayProblem } from '../output.ts'
+import { counted } from '../text.ts'
+
+export const runningCommands: readonly Spec[] = [
+  {
+    spelled: 'up',
+    summary: 'Run Drawbridge in the foreground; the forwards stay in the kernel when it ends',
+    examples: ['sudo drawbridge up', 'sudo drawbridge up --state /srv/drawbridge'],
+    act: ({ world, state }) => world.up({ state }),
+  },
+  {
+    spelled: 'down',
+    summary: 'Stop Drawbridge; the forwards stay in the kernel unless --all is given',
+    options: [new Option('--all', 'also remove every trace of Drawbridge from the kernel')],
+    examples: ['drawbridge down', 'sudo drawbridge down --all'],
+    act: down,
+  },
+  {
+    spelled: 'status',
+    summary: 'Say whether the kernel holds what is wanted; exit 0 when it does',
+    options: [new Option('--wait <DURATION>', 'wait so long for it to be ready, such as 10s')],
+    examples: ['drawbridge status', 'drawbridge status --wait 10s', 'drawbridge status -o json'],
+    act: status,
+  },
+]
+
+async function down({ world, client, state, options, format }: Call): Promise<number> {
+  const cleared = await client
+    .down(options.all ?? false)
+    .then((answered) => answered.cleared)
+    .catch(async (problem: Problem) => {
+      if (!options.all || problem.code !== 'controller-away') throw problem
+      await world.clearKernel({ state })
+      return true
+    })
+  await untilAway(client)
+  await answer(world.terminal, format, { cleared }, () => [
+    cleared
+      ? 'stopped; nothing of Drawbridge is in the kernel any more, and its state is kept'
+      : 'stopped; the forwards stay in the kernel',
+  ])
+  return done
+}
+
+const stopPatience = 10_000
+const pause = 50
+
+/** The answer comes before the end; a script may start the next Drawbridge as soon as we return. */
+async function untilAway(client: Client): Promise<void> {
+  for (let waited = 0; waited < stopPatience; waited += pause) {
+    const answers = await client.status(0).then(
+      () => true,
+      (problem: Problem) => problem.code !== 'controller-away',
+    )
+    if (!answers) return
+    await sleep(pause)
+  }
+}
+
+async function status(call: Call): Promise<number> {
+  const { world, client, options, format } = call
+  const patience = options.wait === undefined ? 0 : parseDuration('--wait', options.wait)
+  const now = await readyWithin(client, patience, world.now)
+  const problem = problemOf(now)
+  const sentence = `ready: generation ${now.generation}, ${counted(now.forwards, 'forward')}, kernel in step`
+  await answer(world.terminal, format, now, () => (problem ? [] : [sentence]))
+  if (!problem) return done
+  sayProblem(world.terminal, problem)
+  return failed
+}
+
+/** The status when it is ready, or the last one before the time is up. A controller that is yet to start is waited for. */
+async function readyWithin(client: Client, patience: number, now: () => number): Promise<Status> {
+  const end = now() + patience
+  for (;;) {
+    const left = Math.max(0, end - now())
+    try {
+      const status = await client.status(Math.ceil(left / 1000))
+      if (status.ready || now() >= end) return status
+    } catch (problem) {
+      if (!(problem instanceof Problem && problem.code === 'controller-away') || now() >= end) throw problem
+    }
+    await sleep(Math.min(pause, Math.max(0, end - now())))
+  }
+}
+
+function problemOf({ ready, problem, agent, generation, kernel }: Status): Problem | undefined {
+  if (ready) return undefined
+  if (problem) return Problem.from(problem)
+  if (agent === 'away') return Problem.of('agent-away', {})
+  const why = kernel === null ? 'what it holds is not known yet' : 'it is being written'
+  return Problem.of('not-in-step', { wanted: generation, have: kernel ?? 0, why })
+}

@@ -1,0 +1,15 @@
+/** Exit codes, on which scripts rely. */
+import type { Problem } from '../model/problem.ts'
+
+export const done = 0
+export const failed = 1
+export const invalid = 2
+/** `plan` only: there is something to change. */
+export const wouldChange = 3
+
+/** Conflicts that the operator's own input made; other conflicts (a stale generation) are failures. */
+const badInput: readonly string[] = ['listen-taken', 'name-taken']
+
+export function exitCodeOf({ code, status }: Problem): number {
+  return status === 400 || status === 422 || badInput.includes(code) ? invalid : failed
+}

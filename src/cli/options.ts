@@ -1,0 +1,63 @@
+/** The flags. Choices and the words FILE and DIR also tell completion what to offer. */
+import { Option } from 'commander'
+import { formats } from './output.ts'
+
+const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [
+  ...(before ?? []),
+  ...value.split(','),
+]
+
+export const stateOption = new Option(
+  '--state <DIR>',
+  'state directory (default: DRAWBRIDGE_STATE, or /var/lib/drawbridge)',
+)
+
+export const outputOption = new Option(
+  '-o, --output <FORMAT>',
+  'how to print the answer (default: table)',
+).choices(formats)
+
+export const privilegedOption = new Option('--privileged', 'allow ports below 1024')
+
+export const openOptions: readonly Option[] = [
+  new Option('--name <N>', 'name of the forward (default: made of LISTEN)'),
+  new Option(
+    '--from <SOURCES>',
+    'who may connect: addresses, prefixes or lists, comma separated; may be repeated (default: anywhere)',
+  ).argParser(collect),
+  new Option('--for <DURATION>', 'close by itself after 90s, 15m, 2h or 3d'),
+  // `choices` alone would refuse an address; here they only feed help and completion.
+  new Option('--source-nat <MODE>', 'how the source address is treated; an address of this gateway works too')
+    .choices(['auto', 'preserve', 'masquerade'])
+    .argParser((value) => value),
+  new Option('--new-per-source <RATE>', 'new connections per source address, such as 30/s, 100/m or 1000/h'),
+  new Option('--open-per-source <COUNT>', 'connections open at the same time per source address'),
+  new Option('--on-change <HOW>', 'what becomes of established connections when the forward changes').choices(
+    ['drain', 'cut', 'keep'],
+  ),
+  new Option('--note <TEXT>', 'one line for those who come after you'),
+  new Option('--disabled', 'keep it, but do not open it yet'),
+  privilegedOption,
+  new Option('--dry-run', 'say what would be done, and do nothing'),
+]
+
+const fileOption = new Option(
+  '-f, --file <FILE>',
+  'gateway file in YAML or JSON; - is standard input',
+).makeOptionMandatory()
+
+const pruneOption = new Option('--prune', 'also remove forwards and lists that the file does not name')
+
+export const planOptions: readonly Option[] = [
+  fileOption,
+  pruneOption,
+  new Option('--nft', 'also print the elements that change, as nft would be told'),
+  privilegedOption,
+]
+
+export const applyOptions: readonly Option[] = [
+  fileOption,
+  pruneOption,
+  new Option('--dry-run', 'say what would be done, and do nothing'),
+  privilegedOption,
+]

@@ -1,0 +1,67 @@
+/** From what was typed after `open` to the request. Values are checked by the server, once for all clients. */
+import type { OpenRequest } from '../api/shapes.ts'
+import type { ForwardDocument } from '../model/document.ts'
+import { parseDuration } from '../model/limits.ts'
+import type { Options } from './command.ts'
+import { anywhereAndMore, missing, unquotedArrow } from './problems.ts'
+
+const example = 'drawbridge open tcp/8443 10.0.0.5:443'
+
+export function openRequestOf(
+  operands: readonly string[],
+  options: Options,
+  now: number,
+): OpenRequest & { readonly forward: ForwardDocument } {
+  const { privileged, dryRun } = options
+  return {
+    forward: { ...openingOf(operands), ...wishesOf(options, now) },
+    ...(privileged && { privileged }),
+    ...(dryRun && { dry_run: dryRun }),
+  }
+}
+
+/** `tcp/8443 10.0.0.5:443 [fd00::5]:443`, or the short form as one word with perhaps more targets after it. */
+function openingOf(operands: readonly string[]): Pick<ForwardDocument, 'listen' | 'to'> {
+  const [first, ...others] = operands
+  if (first === undefined) throw missing('open', 'LISTEN', example)
+  const arrow = first.indexOf('->')
+  const listen = (arrow < 0 ? first : first.slice(0, arrow)).trim()
+  const short = arrow < 0 ? [] : first.slice(arrow + 2).split(',')
+  const targets = [...short, ...others].map((one) => one.trim()).filter((one) => one !== '')
+  if (listen === '') throw missing('open', 'LISTEN', example)
+  if (targets.includes('-')) throw unquotedArrow(listen)
+  const [only] = targets
+  if (only === undefined) throw missing('open', 'TARGET', example)
+  return { listen, to: targets.length === 1 ? only : targets }
+}
+
+function wishesOf(options: Options, now: number): Omit<ForwardDocument, 'listen' | 'to'> {
+  const { name, sourceNat, newPerSource, openPerSource, onChange, note, disabled } = options
+  const from = sourcesOf(options.from)
+  return {
+    ...(name !== undefined && { name }),
+    ...(from && { from }),
+    ...(sourceNat !== undefined && { source_nat: sourceNat }),
+    ...((newPerSource !== undefined || openPerSource !== undefined) && {
+      limits: { new_per_source: newPerSource, open_per_source: openPerSource },
+    }),
+    ...(onChange && { on_change: onChange }),
+    ...(options.for !== undefined && { expires: afterNow(options.for, now) }),
+    ...(note !== undefined && { note }),
+    ...(disabled && { enabled: false }),
+  }
+}
+
+/** `anywhere` is what leaving it out means. An empty text stays one: `--from "$UNSET"` must not open to the world. */
+function sourcesOf(given: readonly string[] | undefined): string[] | undefined {
+  if (given === undefined) return undefined
+  const sources = given.map((one) => one.trim())
+  const named = sources.filter((one) => one !== 'anywhere')
+  if (named.length === 0) return undefined
+  if (named.length < sources.length) throw anywhereAndMore(named)
+  return named
+}
+
+function afterNow(duration: string, now: number): string {
+  return new Date(now + parseDuration('--for', duration)).toISOString()
+}
