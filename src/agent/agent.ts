@@ -1,4 +1,5 @@
 /** Carries messages out: checks, compiles, commits one transaction, reads it back, mends connections. */
+import { anchorText } from '../compile/anchor.ts'
 import { type Difference, differenceOf, hold, isNothing, printDifference } from '../compile/difference.ts'
 import { type Element, numberOf } from '../compile/elements.ts'
 import { layoutOf, readSetName, staticSets } from '../compile/sets.ts'
@@ -6,8 +7,10 @@ import { printSkeleton, type Skeleton, skeletonOf } from '../compile/skeleton.ts
 import type { Door } from '../kernel/door.ts'
 import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
+import type { Intrusion } from '../kernel/watcher.ts'
 import type { Address } from '../model/address.ts'
 import { Problem } from '../model/problem.ts'
+import { RepairBook } from './healing.ts'
 import { Holding } from './holding.ts'
 import { mendFlows } from './mending.ts'
 import type { AgentMessage, AnswerOf, Counted, FactsAnswer, PutAnswer, PutMessage } from './protocol.ts'
@@ -34,6 +37,8 @@ export class Agent {
   #holds: number | null = null
   #skeleton = ''
   #outside = ''
+  #anchored = false
+  readonly #repairs = new RepairBook()
 
   constructor(machine: Machine) {
     this.#machine = machine
@@ -53,6 +58,32 @@ export class Agent {
     }
   }
 
+  /** Begins to hold the table: keeps the anchor, and repairs what other programs do to the table. */
+  async guard(now: () => number, inTurn: <T>(work: () => Promise<T>) => Promise<T>): Promise<void> {
+    const { door } = this.#machine
+    await door.runNft(anchorText)
+    this.#anchored = true
+    let waiting = false
+    await door.watch((intrusion) => {
+      if (waiting || this.#holds === null) return
+      waiting = true
+      setTimeout(() => {
+        waiting = false
+        void inTurn(() => this.#repair(intrusion, now)).catch(() => {})
+      }, this.#repairs.pauseAt(now()))
+    })
+  }
+
+  /** Makes the table whole again, from the kernel's present state. Nothing to repair is no repair. */
+  async #repair(intrusion: Intrusion, now: () => number): Promise<void> {
+    const began = now()
+    this.#skeleton = ''
+    const wrote = await this.#become(this.#holding)
+    if (!wrote) return
+    const { by, pid } = intrusion.kind === 'changed' ? intrusion : { by: 'unknown', pid: 0 }
+    this.#repairs.enter({ at: new Date(began).toISOString(), by, pid, milliseconds: now() - began })
+  }
+
   /** Follows the machine: called now and then, it costs two small reads while nothing has changed. */
   async follow(): Promise<void> {
     const { outside } = this.#machine.readHost()
@@ -62,7 +93,8 @@ export class Agent {
   }
 
   #facts(): FactsAnswer {
-    return { addresses: this.#machine.readHost().addresses, holds: this.#holds }
+    const repairs = this.#repairs.readAt(Date.now())
+    return { addresses: this.#machine.readHost().addresses, holds: this.#holds, repairs }
   }
 
   /** The whole gateway: compared with what the kernel really holds, so an agent started anew writes only what differs. */
@@ -198,6 +230,8 @@ export class Agent {
     const { door, forwarding, record } = this.#machine
     forwarding.restore()
     await door.runNft('add table inet drawbridge\ndelete table inet drawbridge\n')
+    if (this.#anchored) await door.runNft('delete table inet drawbridge_anchor\n')
+    this.#anchored = false
     record.forget()
     this.#holds = null
     this.#skeleton = ''

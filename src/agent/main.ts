@@ -35,6 +35,7 @@ if (values.clear) {
     return result
   }
   const server = await serve(socket, (message) => inTurn(() => agent.answer(message)))
+  await agent.guard(Date.now, inTurn)
   const following = setInterval(() => void inTurn(() => agent.follow()).catch(complain), followEvery)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {

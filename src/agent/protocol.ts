@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { forwardDocument } from '../model/document.ts'
 import type { ProblemDetails } from '../model/problem.ts'
+import type { Repairs } from './healing.ts'
 
 const generation = z.int().min(0)
 
@@ -44,6 +45,8 @@ export interface FactsAnswer {
   readonly addresses: readonly string[]
   /** The generation in the kernel, or null while the agent does not know. */
   readonly holds: number | null
+  /** How often the table had to be made whole again, and after whom. */
+  readonly repairs: Repairs
 }
 
 export interface Counted {

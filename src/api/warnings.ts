@@ -13,6 +13,7 @@ export function warningsOf(
 ): readonly string[] {
   return forwards.flatMap((forward) => [
     ...addressWarnings(forward, isOurs),
+    ...sourceNatWarnings(forward, isOurs),
     ...sourceWarnings(forward, lists),
   ])
 }
@@ -31,4 +32,11 @@ function sourceWarnings(forward: Forward, lists: Lists): string[] {
   return familiesOf(forward)
     .filter((family) => !families.has(family))
     .map((family) => `${forward.name}: no IPv${family} address may connect, as its sources name none`)
+}
+
+function sourceNatWarnings({ name, sourceNat }: Forward, isOurs: (address: Address) => boolean): string[] {
+  if (sourceNat.kind !== 'address' || isOurs(sourceNat.address)) return []
+  return [
+    `${name}: no interface of this machine has ${sourceNat.address.text}; replies to it will not arrive here`,
+  ]
 }

@@ -17,7 +17,7 @@ export const outputOption = new Option(
   'how to print the answer (default: table)',
 ).choices(formats)
 
-export const privilegedOption = new Option('--privileged', 'allow ports below 1024')
+const privilegedOption = new Option('--privileged', 'allow ports below 1024')
 
 export const openOptions: readonly Option[] = [
   new Option('--name <N>', 'name of the forward (default: made of LISTEN)'),

@@ -1,5 +1,6 @@
 /** The door to the kernel: the few verbs there are, each carried out by the worker in the order asked. */
 import { Worker } from 'node:worker_threads'
+import type { Intrusion, WatcherData } from './watcher.ts'
 import type { KernelCalls, ReplyMessage } from './worker.ts'
 
 /** Every call of the worker, as a promise. The same value twice is harmless. */
@@ -7,7 +8,11 @@ export type Door = {
   readonly [Name in keyof KernelCalls]: (
     ...argument: Parameters<KernelCalls[Name]>
   ) => Promise<ReturnType<KernelCalls[Name]>>
-} & { readonly close: () => Promise<void> }
+} & {
+  /** Calls `listener` whenever another program has changed our table, from now on. */
+  readonly watch: (listener: (intrusion: Intrusion) => void) => Promise<void>
+  readonly close: () => Promise<void>
+}
 
 interface Waiting {
   readonly resolve: (value: unknown) => void
@@ -31,14 +36,18 @@ export async function openDoor(): Promise<Door> {
     waiting.clear()
   })
 
-  const ask = (name: keyof KernelCalls) => (argument?: unknown) =>
-    new Promise<unknown>((resolve, reject) => {
-      calls += 1
-      waiting.set(calls, { resolve, reject })
-      worker.postMessage({ id: calls, name, argument })
-    })
+  const ask = <Name extends keyof KernelCalls>(name: Name) => {
+    const call = (argument?: unknown) =>
+      new Promise<unknown>((resolve, reject) => {
+        calls += 1
+        waiting.set(calls, { resolve, reject })
+        worker.postMessage({ id: calls, name, argument })
+      })
+    return call as Door[Name]
+  }
 
-  const door = {
+  const door: Door = {
+    threadId: ask('threadId'),
     runNft: ask('runNft'),
     write: ask('write'),
     countElements: ask('countElements'),
@@ -48,10 +57,19 @@ export async function openDoor(): Promise<Door> {
     counts: ask('counts'),
     flows: ask('flows'),
     endFlows: ask('endFlows'),
+    watch: async (listener) => {
+      const data: WatcherData = { ownThread: await door.threadId() }
+      const watcher = new Worker(new URL('./watcher.ts', import.meta.url), { workerData: data })
+      watcher.on('message', listener)
+      watcher.on('error', (error) => {
+        throw error
+      })
+      watcher.unref()
+    },
     close: async () => {
       await worker.terminate()
     },
-  } as Door
+  }
   await door.setNames()
   return door
 }

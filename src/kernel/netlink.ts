@@ -11,6 +11,9 @@ const socket = libc.func('int socket(int domain, int type, int protocol)')
 const bind = libc.func('int bind(int fd, const uint8_t *address, uint32_t length)')
 const setsockopt = libc.func('int setsockopt(int fd, int level, int name, const int *value, uint32_t length)')
 const send = libc.func('long send(int fd, const uint8_t *bytes, size_t length, int flags)')
+const pollfd = koffi.struct('pollfd', { fd: 'int', events: 'short', revents: 'short' })
+const poll = libc.func('poll', 'int', [koffi.inout(koffi.pointer(pollfd)), 'ulong', 'int'])
+const gettid = libc.func('int gettid()')
 const recv = libc.func('long recv(int fd, _Out_ uint8_t *bytes, size_t length, int flags)')
 
 const AF_NETLINK = 16
@@ -25,6 +28,8 @@ const NLMSG_ERROR = 2
 const NLMSG_DONE = 3
 const NLM_F_DUMP_INTR = 0x10
 const MSG_TRUNC = 0x20
+const MSG_DONTWAIT = 0x40
+const POLLIN = 1
 const headerLength = 16
 
 /** The kernel said no; `errno` is positive, as in errno(3). */
@@ -53,13 +58,7 @@ export interface Netlink {
 
 /** Opens a socket in the network namespace of this process. Buffers are as large as the kernel lets us have them. */
 export function openNetlink(bufferBytes: number): Netlink {
-  const fd: number = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_NETFILTER)
-  if (fd < 0) throw new KernelError(koffi.errno(), 'opening a netlink socket')
-  const address = Buffer.alloc(12)
-  address.writeUInt16LE(AF_NETLINK, 0)
-  if (bind(fd, address, address.length) < 0) throw new KernelError(koffi.errno(), 'binding a netlink socket')
-  grow(fd, SO_SNDBUFFORCE, SO_SNDBUF, bufferBytes)
-  grow(fd, SO_RCVBUFFORCE, SO_RCVBUF, bufferBytes)
+  const fd = openSocket(bufferBytes)
   const incoming = Buffer.alloc(1 << 18)
   let sequence = 0
 
@@ -81,6 +80,63 @@ export function openNetlink(bufferBytes: number): Netlink {
       exchange(batch, doing, (answered) => answered === last - 1)
     },
   }
+}
+
+function openSocket(bufferBytes: number): number {
+  const fd: number = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_NETFILTER)
+  if (fd < 0) throw new KernelError(koffi.errno(), 'opening a netlink socket')
+  const address = Buffer.alloc(12)
+  address.writeUInt16LE(AF_NETLINK, 0)
+  if (bind(fd, address, address.length) < 0) throw new KernelError(koffi.errno(), 'binding a netlink socket')
+  grow(fd, SO_SNDBUFFORCE, SO_SNDBUF, bufferBytes)
+  grow(fd, SO_RCVBUFFORCE, SO_RCVBUF, bufferBytes)
+  return fd
+}
+
+export interface NetlinkListener {
+  /** The message's body lies in `bytes` from `start` to `end`, until the call returns. */
+  readonly onMessage: (type: number, bytes: Buffer, start: number, end: number) => void
+  /** Messages were dropped because we were too slow. */
+  readonly onLost: () => void
+}
+
+const SOL_NETLINK = 270
+const NETLINK_ADD_MEMBERSHIP = 1
+const EAGAIN = 11
+const ENOBUFS = 105
+const listenBuffer = 64 * 1024 * 1024
+/** A thread that sleeps in the kernel cannot be ended; it wakes this often to let that happen. */
+const napMilliseconds = 500
+
+/** Hands every message of a multicast group to the listener. Never returns: the thread is the listener's. */
+export function listenNetlink(group: number, listener: NetlinkListener): void {
+  const fd = openSocket(listenBuffer)
+  if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, [group], 4) < 0) {
+    throw new KernelError(koffi.errno(), 'listening to netlink')
+  }
+  const incoming = Buffer.alloc(1 << 18)
+  const hear = () => {
+    const waiting: number = poll([{ fd, events: POLLIN, revents: 0 }], 1, napMilliseconds)
+    for (let more = waiting > 0; more; ) {
+      const length: number = recv(fd, incoming, incoming.length, MSG_DONTWAIT | MSG_TRUNC)
+      if (length < 0 && koffi.errno() === ENOBUFS) listener.onLost()
+      else if (length < 0 && koffi.errno() !== EAGAIN)
+        throw new KernelError(koffi.errno(), 'listening to netlink')
+      more = length > 0
+      for (let at = 0; at + headerLength <= length; ) {
+        const size = incoming.readUInt32LE(at)
+        listener.onMessage(incoming.readUInt16LE(at + 4), incoming, at + headerLength, at + size)
+        at += (size + 3) & ~3
+      }
+    }
+    setImmediate(hear)
+  }
+  hear()
+}
+
+/** The number of this thread, as the kernel names whoever commits a transaction. */
+export function threadId(): number {
+  return gettid()
 }
 
 /** The forced variant needs CAP_NET_ADMIN over the whole machine; in a user namespace the machine's limit holds. */
@@ -125,8 +181,6 @@ function receive(fd: number, into: Buffer, doing: string, isLast: (sequence: num
 
 /** EINTR: the ruleset changed while it was read; EAGAIN is what recv says when nothing is left. */
 export const EINTR = 4
-const MSG_DONTWAIT = 0x40
-
 /** After an error the kernel may have queued more answers to the same batch; they must not meet the next request. */
 function drained(fd: number, into: Buffer, error: KernelError): KernelError {
   while (recv(fd, into, into.length, MSG_DONTWAIT) > 0);

@@ -6,14 +6,8 @@ import { layoutOf } from '../compile/sets.ts'
 import type { Mark } from '../model/gateway.ts'
 import { endFlow, readFlows, type TrackedFlow } from './flows.ts'
 import { openNft } from './libnftables.ts'
-import { openNetlink } from './netlink.ts'
-import {
-  countElements,
-  readFingerprint,
-  readSet,
-  readSetNames,
-  writeDifference,
-} from './table.ts'
+import { openNetlink, threadId } from './netlink.ts'
+import { countElements, readFingerprint, readSet, readSetNames, writeDifference } from './table.ts'
 
 /** Enough for a transaction of 64,000 forwards and their options. */
 const bufferBytes = 256 * 1024 * 1024
@@ -22,6 +16,7 @@ const netlink = openNetlink(bufferBytes)
 const nft = openNft()
 
 const calls = {
+  threadId: () => threadId(),
   /** Runs nft text as one transaction. */
   runNft: (text: string) => nft.run(text),
   /** Commits a difference; gives the added elements that are not there afterwards. */

@@ -11,6 +11,7 @@ _drawbridge_names() {
   local at state=
   for ((at = 1; at < COMP_CWORD; at++)); do
     [[ \${COMP_WORDS[at]} == --state ]] && state=\${COMP_WORDS[at + 1]}
+    [[ $state == '=' ]] && state=\${COMP_WORDS[at + 2]}
   done
   "\${COMP_WORDS[0]}" \${state:+--state "$state"} names 2>/dev/null
 }

@@ -1,0 +1,79 @@
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { connect } from '../../src/api/client.ts'
+import { Problem } from '../../src/model/problem.ts'
+import { startApi, stateDirectory } from './lab.ts'
+
+test('each method is its route', async () => {
+  const api = await startApi(() => ({}))
+  const client = connect(api.socket)
+  await client.status(5)
+  await client.forwards()
+  await client.forward('tcp/8080@[2001:db8::1]')
+  await client.open({ forward: 'tcp/1 -> 10.0.0.5' })
+  await client.close('web')
+  await client.close('web', true)
+  await client.enable('web')
+  await client.disable('web', true)
+  await client.gateway()
+  await client.plan({ gateway: { version: 1 } })
+  await client.apply({ gateway: { version: 1 }, prune: true })
+  await client.down(true)
+  expect(api.asked.map(({ method, path, body }) => [method, path, body])).toEqual([
+    ['GET', '/api/v1/status?wait=5', undefined],
+    ['GET', '/api/v1/forwards', undefined],
+    ['GET', '/api/v1/forwards/tcp%2F8080%40%5B2001%3Adb8%3A%3A1%5D', undefined],
+    ['POST', '/api/v1/forwards', { forward: 'tcp/1 -> 10.0.0.5' }],
+    ['DELETE', '/api/v1/forwards/web', undefined],
+    ['DELETE', '/api/v1/forwards/web?dry_run=1', undefined],
+    ['POST', '/api/v1/forwards/web/enable', undefined],
+    ['POST', '/api/v1/forwards/web/disable?dry_run=1', undefined],
+    ['GET', '/api/v1/gateway', undefined],
+    ['POST', '/api/v1/plan', { gateway: { version: 1 } }],
+    ['POST', '/api/v1/apply', { gateway: { version: 1 }, prune: true }],
+    ['POST', '/api/v1/down', { all: true }],
+  ])
+})
+
+test.each([
+  ['alice', 'alice'],
+  ['al ice\r\nx: y', undefined],
+  ['a'.repeat(65), undefined],
+])('the person behind sudo (%j) is named only in plain letters', async (user, header) => {
+  const before = process.env.SUDO_USER
+  process.env.SUDO_USER = user
+  try {
+    const api = await startApi(() => ({}))
+    await connect(api.socket).forwards()
+    expect(api.asked[0]?.headers['x-drawbridge-user']).toBe(header)
+  } finally {
+    if (before === undefined) delete process.env.SUDO_USER
+    else process.env.SUDO_USER = before
+  }
+})
+
+test('a problem arrives as it was sent', async () => {
+  const sent = Problem.of('no-such-forward', { name: 'wob', nearest: 'web' })
+  const api = await startApi(() => {
+    throw sent
+  })
+  const problem = await connect(api.socket)
+    .forward('wob')
+    .catch((error: unknown) => error)
+  expect(problem).toBeInstanceOf(Problem)
+  expect((problem as Problem).details()).toEqual(sent.details())
+})
+
+test.each([
+  ['no socket', 'nothing.sock', 'there is no such socket'],
+  ['a path too long for a socket', `${'x'.repeat(200)}.sock`, 'the path is too long for a socket'],
+])('%s is a controller that is away', async (_, name, why) => {
+  const socket = join(stateDirectory(), name)
+  const away = Problem.of('controller-away', { socket, why })
+  await expect(connect(socket).forwards()).rejects.toMatchObject({ code: away.code, message: away.message })
+})
+
+test('another server on the socket is not taken for Drawbridge', async () => {
+  const api = await startApi(() => '<html>')
+  await expect(connect(api.socket).forwards()).rejects.toThrow(/answers 200 in another language/)
+})

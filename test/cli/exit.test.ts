@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { exitCodeOf } from '../../src/cli/exit.ts'
+import { catalogue, Problem } from '../../src/model/problem.ts'
+
+/** Every code of the catalogue that is not the operator's bad input. */
+const failures = [
+  'agent-away',
+  'already-running',
+  'controller-away',
+  'kernel-differs',
+  'kernel-refused',
+  'no-such-forward',
+  'no-such-route',
+  'not-in-step',
+  'stale-generation',
+  'store-unusable',
+  'went-wrong',
+]
+
+test('bad input exits 2, and everything that was refused or failed exits 1', () => {
+  const exits = Object.entries(catalogue).map(([code, { status }]) => {
+    const problem = Problem.from({ code, status, title: '', remedy: '' })
+    return [code, exitCodeOf(problem)] as const
+  })
+  expect(
+    exits
+      .filter(([, exit]) => exit === 1)
+      .map(([code]) => code)
+      .sort(),
+  ).toEqual(failures)
+  expect(exits.filter(([, exit]) => exit === 2).map(([code]) => code)).toEqual(
+    expect.arrayContaining(['bad-listen', 'listen-taken', 'name-taken', 'privileged-port', 'unknown-list']),
+  )
+})
+
+test('422 counts as bad input too', () => {
+  expect(exitCodeOf(Problem.from({ code: 'new-one', status: 422, title: '', remedy: '' }))).toBe(2)
+})

@@ -1,0 +1,23 @@
+import { dirname } from 'node:path'
+import { expect, test } from 'vitest'
+import { socketOf, stateDirectory } from '../../src/cli/paths.ts'
+import { runDirectory } from '../../src/paths.ts'
+
+test('the flag comes before the environment, and that before the default', () => {
+  expect(stateDirectory('/srv/a/', { DRAWBRIDGE_STATE: '/srv/b' })).toBe('/srv/a')
+  expect(stateDirectory(undefined, { DRAWBRIDGE_STATE: '/srv/b' })).toBe('/srv/b')
+  expect(stateDirectory(undefined, {})).toBe('/var/lib/drawbridge')
+  expect(stateDirectory('here', {})).toBe(`${process.cwd()}/here`)
+})
+
+test('an empty one is refused: "$UNSET" must not mean the default', () => {
+  expect(() => stateDirectory('', {})).toThrow('--state is empty')
+  expect(() => stateDirectory(undefined, { DRAWBRIDGE_STATE: '' })).toThrow('DRAWBRIDGE_STATE is empty')
+})
+
+test.each(['/var/lib/drawbridge', '/srv/drawbridge'])(
+  'client and server agree on the socket of %s',
+  (state) => {
+    expect(dirname(socketOf(state))).toBe(runDirectory(state))
+  },
+)
