@@ -70,8 +70,7 @@ static unsigned connect_once(unsigned number, unsigned port)
 
 static void *client_thread(void *argument)
 {
-	unsigned thread = (unsigned long)argument, failures = 0;
-	unsigned seed = run.start * 2654435761u + thread;
+	unsigned thread = (unsigned long)argument, failures = 0, seed = run.start * 2654435761u + thread;
 
 	for (unsigned i = thread; i < run.connections && failures < MOST_FAILURES; i += run.threads) {
 		run.nanoseconds[i] = connect_once(run.start + i, run.low + rand_r(&seed) % (run.high - run.low + 1));
@@ -124,11 +123,9 @@ static void serve(unsigned port)
 		die("listen");
 	event.data.fd = listener;
 	epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
-	puts("ready");
-	fflush(stdout);
+	dprintf(1, "ready\n");
 	for (;;) {
-		int count = epoll_wait(epoll, ready, 256, -1);
-		for (int i = 0; i < count; i++) {
+		for (int count = epoll_wait(epoll, ready, 256, -1), i = 0; i < count; i++) {
 			int s = ready[i].data.fd;
 			char byte;
 			if (s != listener) {

@@ -5,7 +5,7 @@ import { forwardDocument, readDocument } from '../model/document.ts'
 import { Problem } from '../model/problem.ts'
 import { parseNote } from '../model/text.ts'
 import type { Asking, GatewayService, Parts } from './gateway.ts'
-import type { Status } from './shapes.ts'
+import type { Repairs, Status } from './shapes.ts'
 
 export interface AppParts extends Parts {
   readonly service: GatewayService
@@ -127,19 +127,22 @@ function actorOf(request: FastifyRequest): string {
 
 async function status({ store, runner, agent, version }: AppParts, waitSeconds: number): Promise<Status> {
   if (waitSeconds > 0) await runner.reached(store.generation, waitSeconds * 1000).catch(() => {})
-  const away = await agent.ask({ verb: 'facts' }).then(
-    () => false,
-    (error: unknown) => error instanceof Problem && error.code === 'agent-away',
-  )
+  const facts = await agent.ask({ verb: 'facts' }).catch(() => undefined)
+  const problem = facts?.repairs.fighting ? fought(facts.repairs) : runner.problem
   return {
-    ready: runner.holds === store.generation && !away,
+    ready: runner.holds === store.generation && facts !== undefined,
     generation: store.generation,
     kernel: runner.holds,
-    agent: away ? 'away' : 'up',
+    agent: facts ? 'up' : 'away',
+    repairs: facts?.repairs ?? null,
     forwards: store.register.forwards.size,
-    problem: runner.problem?.details() ?? null,
+    problem: problem?.details() ?? null,
     version,
   }
+}
+
+function fought({ count, last }: Repairs): Problem {
+  return Problem.of('fought-over', { count, by: last ? `${last.by} (process ${last.pid})` : 'unknown' })
 }
 
 function asProblem(error: unknown): Problem {

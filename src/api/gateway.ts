@@ -54,8 +54,12 @@ export class GatewayService {
     const forward = parseForward(request.forward)
     const unnamed = typeof request.forward === 'string' || request.forward.name === undefined
     const held = (unnamed && sameOpening(register.openings, forward)) || register.forwards.get(forward.name)
-    if (held && sameForward({ ...forward, name: held.name }, held))
+    if (held && sameForward({ ...forward, name: held.name }, held)) {
       return this.#change(noChange, asking, [held])
+    }
+    if (held && renews(forward, held)) {
+      return this.#change({ ...noChange, put: [{ ...held, expires: forward.expires }] }, asking, [held])
+    }
     if (held) throw register.openings.conflict({ ...forward, name: '' }) ?? nameTaken(held)
     return this.#change({ ...noChange, put: [forward] }, asking, [forward])
   }
@@ -188,6 +192,12 @@ export class GatewayService {
 function sameOpening(openings: Openings, forward: Forward): Forward | undefined {
   const held = openings.holderOf(forward)
   return held && printListen(held.listen) === printListen(forward.listen) ? held : undefined
+}
+
+/** The same forward with another end: opening it again for two hours means two hours from now. */
+function renews(forward: Forward, held: Forward): boolean {
+  const lasting = forward.expires !== null && held.expires !== null
+  return lasting && sameForward({ ...forward, name: held.name, expires: held.expires }, held)
 }
 
 function nameTaken({ name, listen }: Forward): Problem {

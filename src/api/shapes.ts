@@ -47,6 +47,19 @@ export interface Plan {
   readonly nft: string
 }
 
+/** Since the agent started. */
+export interface Repairs {
+  readonly count: number
+  readonly last: {
+    readonly at: string
+    readonly by: string
+    readonly pid: number
+    readonly milliseconds: number
+  } | null
+  /** Another program keeps writing to our table, and each repair waits. */
+  readonly fighting: boolean
+}
+
 export interface Status {
   /** Everything wanted is in the kernel. */
   readonly ready: boolean
@@ -57,6 +70,8 @@ export interface Status {
   readonly agent: 'up' | 'away'
   readonly forwards: number
   readonly problem: ProblemDetails | null
+  /** How often another program's changes to our table were mended since the agent started; null while it is away. */
+  readonly repairs: Repairs | null
   readonly version: string
 }
 

@@ -1,8 +1,7 @@
-/** Where the client finds its Drawbridge. The same rule as src/paths.ts, which a client of the API may not import. */
+/** Where the client finds its Drawbridge. */
 import { join, resolve } from 'node:path'
+import { defaultState, runDirectory } from '../paths.ts'
 import { emptyState } from './problems.ts'
-
-const defaultState = '/var/lib/drawbridge'
 
 /** The state directory as an absolute path: `--state` before `DRAWBRIDGE_STATE` before the default. */
 export function stateDirectory(flag: string | undefined, env: NodeJS.ProcessEnv): string {
@@ -12,5 +11,5 @@ export function stateDirectory(flag: string | undefined, env: NodeJS.ProcessEnv)
 }
 
 export function socketOf(state: string): string {
-  return join(state === defaultState ? '/run/drawbridge' : join(state, 'run'), 'api.sock')
+  return join(runDirectory(state), 'api.sock')
 }

@@ -46,8 +46,12 @@ export function parseGateway(document: unknown): Written {
   }
 }
 
+/** Words that mean something else where a list is named. */
+const reserved = new Set(['anywhere', 'nobody', 'any'])
+
 export function parseList(name: string, entries: readonly string[]): List {
   const field = `lists.${parseName('lists', name)}`
+  if (reserved.has(name)) throw Problem.of('bad-name', { field: 'lists', value: shown(name) })
   const prefixes = entries.map((entry, index) => parsePrefix(`${field}[${index}]`, entry.trim()))
   const byText = new Map(prefixes.map((prefix) => [printPrefix(prefix), prefix]))
   return { name, prefixes: [...byText.values()] }

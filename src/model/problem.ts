@@ -192,6 +192,13 @@ export const catalogue = {
     says: ({ what }) => `the kernel does not hold what was written: ${what}`,
     remedy: () => 'Another program may be writing to the table inet drawbridge. It is written again at once.',
   }),
+  'fought-over': entry<{ count: number; by: string }>({
+    status: 502,
+    says: ({ count, by }) =>
+      `another program keeps changing the table inet drawbridge: ${count} repairs, the last after ${by}`,
+    remedy: () =>
+      'Stop that program, or keep it from flushing the whole ruleset. Repairs wait 5 s each meanwhile.',
+  }),
   'not-in-step': entry<{ wanted: number; have: number; why: string }>({
     status: 504,
     says: ({ wanted, have, why }) =>

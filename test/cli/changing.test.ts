@@ -79,6 +79,14 @@ test('with -o json the problem is the one JSON value', async () => {
   expect(ran.err).toContain('Did you mean "web"?')
 })
 
+test('control characters in a problem are shown, not obeyed', async () => {
+  const api = await startApi(() => {
+    throw Problem.from({ code: 'x', status: 502, title: 'a\u001b[2J', remedy: 'b\u009b' })
+  })
+  const { err } = await runIn(api.state, ['close', 'web'])
+  expect(err).toBe('drawbridge: a\\u001b[2J\n  b\\u009b\n')
+})
+
 const verbs = [
   ['close', 'closed', 'DELETE /api/v1/forwards/web'],
   ['enable', 'enabled', 'POST /api/v1/forwards/web/enable'],

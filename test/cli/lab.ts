@@ -143,6 +143,7 @@ export function status(own: Partial<Status> = {}): Status {
     agent: 'up',
     forwards: 3,
     problem: null,
+    repairs: null,
     version: '1.2.3',
     ...own,
   }

@@ -1,7 +1,5 @@
-import { dirname } from 'node:path'
 import { expect, test } from 'vitest'
 import { socketOf, stateDirectory } from '../../src/cli/paths.ts'
-import { runDirectory } from '../../src/paths.ts'
 
 test('the flag comes before the environment, and that before the default', () => {
   expect(stateDirectory('/srv/a/', { DRAWBRIDGE_STATE: '/srv/b' })).toBe('/srv/a')
@@ -15,9 +13,9 @@ test('an empty one is refused: "$UNSET" must not mean the default', () => {
   expect(() => stateDirectory(undefined, { DRAWBRIDGE_STATE: '' })).toThrow('DRAWBRIDGE_STATE is empty')
 })
 
-test.each(['/var/lib/drawbridge', '/srv/drawbridge'])(
-  'client and server agree on the socket of %s',
-  (state) => {
-    expect(dirname(socketOf(state))).toBe(runDirectory(state))
-  },
-)
+test.each([
+  ['/var/lib/drawbridge', '/run/drawbridge/api.sock'],
+  ['/srv/drawbridge', '/srv/drawbridge/run/api.sock'],
+])('the socket of %s', (state, socket) => {
+  expect(socketOf(state)).toBe(socket)
+})

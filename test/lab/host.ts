@@ -58,6 +58,8 @@ export interface Host {
     ports: number | string,
     options?: { readonly address?: string; readonly identity?: string },
   ): Promise<Answering>
+  /** Serves a web page, the same for every path: `text` and the address of whom the server sees. */
+  servesWeb(port: number, text: string): Promise<void>
   /** Rejects with `refused`, `timeout` or `unreachable` in its message. */
   asks(address: string, port: number, options?: AskOptions): Promise<Answer>
   /**
@@ -133,7 +135,7 @@ export function hostAt(place: Place, defer: (work: () => Promise<void>) => void)
   }
 }
 
-type Talk = Pick<Host, 'answers' | 'asks' | 'exchanges' | 'holds'>
+type Talk = Pick<Host, 'answers' | 'servesWeb' | 'asks' | 'exchanges' | 'holds'>
 
 function talkOf(name: string, helper: () => Helper): Talk {
   const destination = (address: string, port: number, options: AskOptions) => ({
@@ -159,6 +161,11 @@ function talkOf(name: string, helper: () => Helper): Talk {
         seen: () => helper().tell('seen', { handle }),
         stop: async () => void (await helper().tell('stop', { handle })),
       }
+    },
+    servesWeb: async (port, text) => {
+      await helper()
+        .tell('web', { port, text })
+        .catch(told(`serves the web on ${port}`))
     },
     asks: (address, port, options = {}) =>
       helper()

@@ -4,6 +4,7 @@ import { type Answering, answer } from './inside/answering.ts'
 import { ask, exchange } from './inside/asking.ts'
 import { type Reply, type Verb, type Verbs, wordFor } from './inside/protocol.ts'
 import { type Streaming, stream } from './inside/streaming.ts'
+import { serveWeb } from './inside/web.ts'
 
 type Doing = { readonly [V in Verb]: (takes: Verbs[V]['takes']) => Promise<Verbs[V]['gives']> }
 
@@ -27,6 +28,10 @@ const doing: Doing = {
   ask,
   exchange: async (to) => ({ received: await exchange(to) }),
   answer: async (wanted) => ({ handle: servers.keep(await answer(wanted)) }),
+  web: async ({ port, text }) => {
+    await serveWeb(port, text)
+    return null
+  },
   seen: async ({ handle }) => servers.find(handle).seen,
   stop: async ({ handle }) => {
     servers.find(handle).stop()

@@ -17,7 +17,7 @@ export async function startNginx(lab: Lab, host: Host, port: number, text: strin
   )
   await writeFile(
     configuration,
-    `daemon off; master_process off; pid ${directory}/pid; error_log stderr;
+    `user root; daemon off; master_process off; pid ${directory}/pid; error_log stderr;
     events {}
     http {
       access_log off;

@@ -104,11 +104,14 @@ describe('what an address is good for', () => {
     expect(whyUnusableAsListen(address)).toContain(listen)
   })
 
-  test.each(['10.0.0.5', '203.0.113.5', '100.64.0.1', 'fd00::5', '2001:db8::5', '2606:4700::1'])('%s is both', (text) => {
-    const address = must(readAddress(text))
-    expect(whyUnusableAsTarget(address)).toBeUndefined()
-    expect(whyUnusableAsListen(address)).toBeUndefined()
-  })
+  test.each(['10.0.0.5', '203.0.113.5', '100.64.0.1', 'fd00::5', '2001:db8::5', '2606:4700::1'])(
+    '%s is both',
+    (text) => {
+      const address = must(readAddress(text))
+      expect(whyUnusableAsTarget(address)).toBeUndefined()
+      expect(whyUnusableAsListen(address)).toBeUndefined()
+    },
+  )
 
   test('with a port, IPv6 stands in brackets', () => {
     expect(withPort({ family: 4, text: '10.0.0.5' }, '80')).toBe('10.0.0.5:80')

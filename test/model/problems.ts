@@ -36,7 +36,9 @@ export function expectRefusal(field: string, [written, code, ...words]: Refusal,
   const problem = problemOf(work)
   expect(problem.code).toBe(code)
   expect(problem.message).toContain(field)
-  expect(problem.message).toContain(JSON.stringify(written.length > 60 ? written.slice(0, 57) : written).slice(0, -1))
+  expect(problem.message).toContain(
+    JSON.stringify(written.length > 60 ? written.slice(0, 57) : written).slice(0, -1),
+  )
   for (const word of words) expect(problem.message).toContain(word)
   expectClean(problem)
 }

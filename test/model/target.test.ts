@@ -88,9 +88,12 @@ describe('a target is refused', () => {
     expectRefusal('to', [text, code, ...words], () => targetOf(opening, text))
   })
 
-  test.each(['web', 'db.internal', 'db.internal.', 'localhost'])('the host name %s, which nft would look up', (host) => {
-    expectRefusal('to', [host, 'host-name'], () => targetOf('tcp/80', `${host}:80`))
-  })
+  test.each(['web', 'db.internal', 'db.internal.', 'localhost'])(
+    'the host name %s, which nft would look up',
+    (host) => {
+      expectRefusal('to', [host, 'host-name'], () => targetOf('tcp/80', `${host}:80`))
+    },
+  )
 
   test('a port that is none is quoted by itself', () => {
     expectRefusal('to', ['99999', 'bad-ports', 'out of range'], () => targetOf('tcp/80', '10.0.0.5:99999'))

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { startDrawbridge } from '../lab/drawbridge.ts'
 import { startLab } from '../lab/lab.ts'
 import { asksDns, asksWeb, startDnsmasq, startNginx, startRedis } from '../lab/servers.ts'
 
@@ -176,5 +177,38 @@ describe('real servers', () => {
     expect(await asksDns(gateway, server.ip, 53, 'game.test')).toBe('192.0.2.7')
     expect(await asksDns(gateway, server.ip, 53, 'game.test', { protocol: 'tcp' })).toBe('192.0.2.7')
     expect(await gateway.exchanges(server.ip, 6379, 'PING\r\nQUIT\r\n')).toBe('+PONG\r\n+OK\r\n')
+  })
+})
+
+describe('drawbridge in the gateway', () => {
+  test('opens and closes a port, by its API and by its command line', async (t) => {
+    const lab = await startLab(t)
+    const { client, gateway, server } = lab
+    await server.answers('tcp', 80)
+    const drawbridge = await startDrawbridge(lab)
+    await expect(client.asks(gateway.outside, 8080)).rejects.toThrow(/refused/)
+
+    await drawbridge.opens('tcp/8080', server.at(80), { name: 'web', sourceNat: 'masquerade' })
+    expect((await client.asks(gateway.outside, 8080)).peer).toBe(gateway.inside)
+
+    expect(await drawbridge.cli(['close', 'web'])).toMatchObject({ code: 0, stderr: '' })
+    await expect(client.asks(gateway.outside, 8080)).rejects.toThrow(/refused/)
+  })
+
+  test('is killed, and started again on the same state', async (t) => {
+    const lab = await startLab(t)
+    const { client, gateway, server } = lab
+    await server.answers('tcp', 80)
+    const drawbridge = await startDrawbridge(lab)
+    await drawbridge.opens('tcp/8080', server.at(80))
+
+    await drawbridge.kill9()
+    await expect(drawbridge.api.status(0)).rejects.toThrow(/does not answer/)
+    expect((await client.asks(gateway.outside, 8080)).identity).toBe('server')
+
+    await drawbridge.start()
+    expect((await drawbridge.api.forwards()).forwards).toHaveLength(1)
+    await drawbridge.restart()
+    expect((await client.asks(gateway.outside, 8080)).identity).toBe('server')
   })
 })

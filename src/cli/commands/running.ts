@@ -8,7 +8,7 @@ import { Problem } from '../../model/problem.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, failed } from '../exit.ts'
 import { answer, sayProblem } from '../output.ts'
-import { counted } from '../text.ts'
+import { counted, plain } from '../text.ts'
 
 export const runningCommands: readonly Spec[] = [
   {
@@ -72,10 +72,18 @@ async function status(call: Call): Promise<number> {
   const now = await readyWithin(client, patience, world.now)
   const problem = problemOf(now)
   const sentence = `ready: generation ${now.generation}, ${counted(now.forwards, 'forward')}, kernel in step`
-  await answer(world.terminal, format, now, () => (problem ? [] : [sentence]))
+  await answer(world.terminal, format, now, () => (problem ? [] : [sentence, ...repairLines(now)]))
   if (!problem) return done
   sayProblem(world.terminal, problem)
   return failed
+}
+
+function repairLines({ repairs }: Status): string[] {
+  if (!repairs?.last) return []
+  const { at, by, pid } = repairs.last
+  return [
+    `${counted(repairs.count, 'repair')}, the last at ${at} after ${plain(by)} (process ${pid}) changed the table`,
+  ]
 }
 
 /** The status when it is ready, or the last one before the time is up. A controller that is yet to start is waited for. */

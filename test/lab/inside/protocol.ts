@@ -58,6 +58,7 @@ export interface Verbs {
     }
     readonly gives: { readonly handle: number }
   }
+  readonly web: { readonly takes: { readonly port: number; readonly text: string }; readonly gives: null }
   readonly seen: { readonly takes: { readonly handle: number }; readonly gives: readonly Seen[] }
   readonly stop: { readonly takes: { readonly handle: number }; readonly gives: null }
   /** Sends a numbered line every so many milliseconds and watches what comes back. */

@@ -1,0 +1,74 @@
+/** `npm run bench`: Drawbridge beside the same done by hand, in one run on one machine. Started by scripts/bench.sh. */
+import { readFileSync } from 'node:fs'
+import { cpus, release } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { run } from './commands.ts'
+import { measureControlPlane } from './control-plane.ts'
+import { measureBulk, measureConnections } from './data-plane.ts'
+import { startLab } from './lab.ts'
+import { reportBulk, reportConnections, reportControlPlane } from './report.ts'
+import { setUpRows } from './rows.ts'
+
+const { values } = parseArgs({
+  options: { scratch: { type: 'string' }, quick: { type: 'boolean', default: false } },
+})
+
+const effort = values.quick
+  ? {
+      connections: { rounds: 9, connections: 1000 },
+      bulk: { rounds: 2, seconds: 1 },
+      control: { applies: 1, opens: 10, restarts: 1 },
+    }
+  : {
+      connections: { rounds: 60, connections: 2000 },
+      bulk: { rounds: 10, seconds: 2 },
+      control: { applies: 5, opens: 30, restarts: 5 },
+    }
+
+// We are process 1 of our world, for which the kernel has no default reaction to signals.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
+
+await main(values.scratch ?? '/nonexistent')
+process.exit(0)
+
+async function main(scratch: string): Promise<void> {
+  say(await machine())
+  await run('ip', 'link', 'set', 'lo', 'up')
+  const lab = await startLab()
+  const rows = await setUpRows(lab, scratch)
+  const { byHand, again, one, many, guarded } = rows
+  const all = [byHand, again, one, many, guarded]
+
+  const { rounds, connections } = effort.connections
+  const measured = await measureConnections(lab, join(scratch, 'crr'), all, effort.connections)
+  say(`
+New TCP connections: ${rounds} rounds, in each of them every row twice for ${connections} connections.
+Ratio to the first row, median of the rounds [95 % confidence interval].
+
+${reportConnections(measured)}`)
+
+  const bulk = await measureBulk(lab, all, effort.bulk)
+  say(`
+Bulk: iperf3 for ${effort.bulk.seconds} s, ${effort.bulk.rounds} rounds.
+
+${reportBulk(bulk)}`)
+
+  await guarded.drawbridge.stop()
+  const compared = await measureControlPlane(rows, scratch, effort.control)
+  say(`
+Changes: ratio to what stands at the right, less is better; median [95 % confidence interval].
+
+${reportControlPlane(compared)}`)
+}
+
+async function machine(): Promise<string> {
+  const nft = (await run('nft', '--version')).trim()
+  const processors = cpus()
+  const load = readFileSync('/proc/loadavg', 'utf8').split(' ')[0]
+  return `Linux ${release()}, ${nft}, Node ${process.versions.node}, ${processors.length} x ${processors[0]?.model}, load ${load}`
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

@@ -1,0 +1,79 @@
+/** The rows of the data plane: gateways that do the same, by hand and by Drawbridge. */
+import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
+import { forgetQuickly, type Gateway, type Lab, targetPort } from './lab.ts'
+import { type Drawbridge, forwardsOf, many, startDrawbridge } from './product.ts'
+
+export interface Row {
+  readonly title: string
+  readonly gateway: Gateway
+  /** The ports that lead to the target. */
+  readonly low: number
+  readonly high: number
+}
+
+export interface ProductRow extends Row {
+  readonly drawbridge: Drawbridge
+}
+
+export interface Rows {
+  readonly byHand: Row
+  readonly again: Row
+  readonly one: ProductRow
+  readonly many: ProductRow
+  readonly guarded: ProductRow
+}
+
+const onePort = 8080
+
+export async function setUpRows(lab: Lab, scratch: string): Promise<Rows> {
+  const wanted = { targetPort, ...many }
+  return {
+    byHand: await byHand(lab, scratch, 'hand', 'one rule written by hand'),
+    again: await byHand(lab, scratch, 'again', 'the same again (noise)'),
+    one: await product(lab, scratch, 'one', 'Drawbridge, 1 forward', { ...wanted, low: onePort, count: 1 }),
+    many: await product(lab, scratch, 'many', 'Drawbridge, 64,000 forwards', wanted),
+    guarded: await product(lab, scratch, 'guarded', 'the same, 3 sources each', {
+      ...wanted,
+      from: threeSources,
+    }),
+  }
+}
+
+/** As short as it can be written: nothing is masqueraded, marked or counted. */
+async function byHand(lab: Lab, scratch: string, name: string, title: string): Promise<Row> {
+  const gateway = await lab.addGateway(name)
+  const rules = join(scratch, `${name}.nft`)
+  const rule = `tcp dport ${onePort} dnat ip to ${gateway.target}:${targetPort}`
+  await writeFile(
+    rules,
+    `table ip nat {\n chain prerouting {\n type nat hook prerouting priority dstnat;\n ${rule}\n }\n}\n`,
+  )
+  await gateway.run('nft', '-f', rules)
+  await gateway.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
+  await forgetQuickly(gateway)
+  return { title, gateway, low: onePort, high: onePort }
+}
+
+type Opened = Omit<Parameters<typeof forwardsOf>[0], 'target'>
+
+async function product(
+  lab: Lab,
+  scratch: string,
+  name: string,
+  title: string,
+  opened: Opened,
+): Promise<ProductRow> {
+  const gateway = await lab.addGateway(name)
+  const drawbridge = await startDrawbridge(gateway, join(scratch, name))
+  const forwards = forwardsOf({ target: gateway.target, ...opened })
+  await drawbridge.api.apply({ gateway: { version: 1, forwards } })
+  await forgetQuickly(gateway)
+  return { title, gateway, drawbridge, low: opened.low, high: opened.low + opened.count - 1 }
+}
+
+/** The client is in the third, the widest, which is looked up last; the other two differ from forward to forward. */
+function threeSources(port: number): readonly string[] {
+  const [high, low] = [port >> 8, port & 255]
+  return [`10.1.${high}.${low}`, `172.${16 + (high & 15)}.${low}.0/24`, '198.18.0.0/16']
+}

@@ -1,0 +1,72 @@
+/** Another program writes to our table: connections stay, and the table is whole again by itself. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
+import { type Lab, startLab } from '../lab/lab.ts'
+
+let lab: Lab
+let drawbridge: Drawbridge
+
+beforeAll(async () => {
+  lab = await startLab()
+  drawbridge = await startDrawbridge(lab)
+  await lab.server.answers('tcp', 80)
+  await lab.server.answers('udp', 80)
+  await drawbridge.opens('tcp+udp/8000', lab.server.at(80), { from: ['203.0.113.0/24'] })
+})
+afterAll(() => lab?.close())
+
+const listing = () => lab.gateway.run('nft', ['-s', 'list', 'table', 'inet', 'drawbridge']).catch(() => '')
+
+/** The text of a listing without what the order of elements and the packets of the test make of it. */
+const lines = (text: string) =>
+  text
+    .split('\n')
+    .filter((line) => !/hairpin|" \. "/.test(line))
+    .sort()
+    .join('\n')
+
+test.for([
+  ['a flush of the whole ruleset', 'flush ruleset'],
+  ['our table deleted', 'delete table inet drawbridge'],
+  ['one element deleted', 'delete element inet drawbridge openings { ipv4 . tcp . 8000 }'],
+  ['one chain emptied', 'flush chain inet drawbridge ports'],
+  ['a rule of somebody else in our chain', 'insert rule inet drawbridge forwarded drop'],
+  ['a stranger among the allowed', 'add element inet drawbridge allowed4_24 { 0:1 . 198.51.100.0 }'],
+  [
+    'a target changed',
+    'delete element inet drawbridge targets4 { 0:1 . tcp . 8000 }; add element inet drawbridge targets4 { 0:1 . tcp . 8000 : 10.0.0.6 . 80 }',
+  ],
+] as const)('%s', async ([, text]) => {
+  const { client, gateway } = lab
+  expect((await client.asks(gateway.outside, 8000)).identity).toBe('server')
+  const before = lines(await listing())
+  const [tcp, udp] = [
+    await client.holds(gateway.outside, 8000),
+    await client.holds(gateway.outside, 8000, { protocol: 'udp' }),
+  ]
+  await gateway.nft(text.replaceAll('; ', '\n'))
+  await expect.poll(async () => lines(await listing()), { timeout: 3000, interval: 50 }).toBe(before)
+  expect((await client.asks(gateway.outside, 8000)).identity).toBe('server')
+  for (const held of [tcp, udp]) {
+    const { end, longestStall, inOrder } = await held.end()
+    expect([end, inOrder]).toEqual(['held', true])
+    expect(longestStall).toBeLessThan(1000)
+  }
+})
+
+test('changes of other tables are none of our business', async () => {
+  const { gateway } = lab
+  const before = await drawbridge.api.status(0)
+  await gateway.nft(
+    'add table inet other\nadd set inet other s { type ipv4_addr; }\nadd element inet other s { 192.0.2.1 }',
+  )
+  await gateway.nft('delete table inet other')
+  expect((await drawbridge.api.status(0)).repairs).toEqual(before.repairs)
+})
+
+test('the status says how often, and who it was', async () => {
+  const { repairs } = await drawbridge.api.status(0)
+  expect(repairs?.count).toBe(7)
+  expect(repairs?.last?.by).toBe('nft')
+  expect((await drawbridge.cli(['status'])).stdout).toMatch(/7 repairs, the last .* after nft/)
+})

@@ -1,0 +1,124 @@
+/** What Drawbridge leaves alone, and that nothing opens beside the forwards. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
+import { type Lab, startLab } from '../lab/lab.ts'
+
+let lab: Lab
+let drawbridge: Drawbridge
+let before: readonly string[]
+const short = { timeout: 400 }
+
+const switches = [
+  'net.ipv4.ip_forward',
+  'net.ipv6.conf.all.forwarding',
+  'net.ipv6.conf.out0.accept_ra',
+  'net.ipv4.conf.all.route_localnet',
+]
+const readSwitches = async () => (await lab.gateway.run('sysctl', ['-n', ...switches])).trim().split('\n')
+
+beforeAll(async () => {
+  lab = await startLab()
+  before = await readSwitches()
+  drawbridge = await startDrawbridge(lab)
+  await lab.server.answers('tcp', '80-81')
+  await lab.server.answers('udp', '80-81')
+})
+afterAll(() => lab?.close())
+
+test('a start without forwards switches nothing on', async () => {
+  expect(await readSwitches()).toEqual(before)
+  expect(before.slice(0, 2)).toEqual(['0', '0'])
+})
+
+test('an IPv4 forward switches IPv4 forwarding on and nothing else; the IPv6 one follows with the first IPv6 target', async () => {
+  const { client, gateway, server } = lab
+  await drawbridge.opens('tcp/8080', server.at(80))
+  expect(await readSwitches()).toEqual(['1', '0', before[2], '0'])
+  expect((await client.asks(gateway.outside, 8080)).identity).toBe('server')
+  await drawbridge.opens('tcp/8081', server.at6(80))
+  expect(await readSwitches()).toEqual(['1', '1', '2', '0'])
+  expect((await client.asks(gateway.outside6, 8081)).identity).toBe('server')
+})
+
+test('an outside host with a route to the inside reaches the forwards and nothing else', async () => {
+  const { client, gateway, server } = lab
+  await client.run('ip', ['route', 'replace', '10.0.0.0/24', 'via', gateway.outside])
+  await client.run('ip', ['-6', 'route', 'replace', 'fd00::/64', 'via', gateway.outside6])
+  for (const [address, port] of [
+    [server.ip, 80],
+    [server.ip, 81],
+    [server.ip6, 80],
+  ] as const) {
+    for (const protocol of ['tcp', 'udp'] as const) {
+      const arriving = await gateway.watches(`${protocol} dport ${port}`)
+      await expect(client.asks(address, port, { protocol, ...short })).rejects.toThrow(/timeout/)
+      expect(await arriving.count()).toBeGreaterThan(0)
+      await arriving.stop()
+    }
+  }
+  expect(await client.pings(server.ip)).toBe(false)
+  expect((await client.asks(gateway.outside, 8080)).identity).toBe('server')
+})
+
+test('inside hosts use the gateway as their router, and a forwarded port elsewhere is not taken from them', async () => {
+  const { client, gateway, server, other } = lab
+  await client.run('ip', ['route', 'replace', '10.0.0.0/24', 'via', gateway.outside])
+  await client.answers('tcp', 8080)
+  await client.answers('udp', 8080)
+  expect((await other.asks('203.0.113.2', 8080)).identity).toBe('client')
+  expect((await server.asks('203.0.113.2', 8080, { protocol: 'udp' })).identity).toBe('client')
+})
+
+test('other ports of the gateway answer as before: its own services, and a refusal where there is none', async () => {
+  const { client, gateway } = lab
+  await gateway.answers('tcp', 9000)
+  expect((await client.asks(gateway.outside, 9000)).identity).toBe('gateway')
+  await expect(client.asks(gateway.outside, 9001)).rejects.toThrow(/refused/)
+  await expect(client.asks(gateway.outside, 9001, { protocol: 'udp' })).rejects.toThrow(/refused/)
+})
+
+test('the mark is set on connections of forwards alone, other bits are kept', async () => {
+  const { client, gateway } = lab
+  await gateway.answers('tcp', 9010)
+  await gateway.nft(`table inet byhand { chain tagging {
+    type filter hook prerouting priority mangle; tcp dport { 8080, 9010 } ct mark set 0x00012345
+  } }`)
+  await client.asks(gateway.outside, 9010)
+  await client.asks(gateway.outside, 8080)
+  const marks = await gateway.run('conntrack', ['-L', '-p', 'tcp', '--src', '203.0.113.2'])
+  expect(marks).toMatch(new RegExp(`dport=9010 .*mark=${0x00012345} `))
+  expect(marks).toMatch(new RegExp(`dport=8080 .*mark=${0x2db12345} `))
+  await gateway.nft('delete table inet byhand')
+})
+
+test('down --all leaves no trace: tables, switches, connections pass as without us; up brings everything back', async () => {
+  const { client, gateway } = lab
+  expect((await drawbridge.cli(['down', '--all'])).code).toBe(0)
+  expect(await gateway.run('nft', ['list', 'ruleset'])).toBe('')
+  expect(await readSwitches()).toEqual(before)
+  await expect(client.asks(gateway.outside, 8080)).rejects.toThrow(/refused/)
+  await drawbridge.restart()
+  expect((await client.asks(gateway.outside, 8080)).identity).toBe('server')
+})
+
+test('down --all works as well when nothing runs', async () => {
+  const { client, gateway } = lab
+  await drawbridge.stop()
+  expect((await client.asks(gateway.outside, 8080)).identity).toBe('server')
+  expect((await drawbridge.cli(['down', '--all'])).code).toBe(0)
+  expect(await gateway.run('nft', ['list', 'ruleset'])).toBe('')
+  expect(await readSwitches()).toEqual(before)
+})
+
+test('where forwarding was on before, it stays on and what the machine let through still passes', async (t) => {
+  const own = await startLab(t)
+  const { client, gateway, server } = own
+  await gateway.run('sysctl', ['-w', 'net.ipv4.ip_forward=1'])
+  await client.run('ip', ['route', 'add', '10.0.0.0/24', 'via', gateway.outside])
+  await server.answers('tcp', 80)
+  const other = await startDrawbridge(own)
+  await other.opens('tcp/8080', server.at(80))
+  expect((await client.asks(server.ip, 80)).identity).toBe('server')
+  await other.cli(['down', '--all'])
+  expect((await gateway.run('sysctl', ['-n', 'net.ipv4.ip_forward'])).trim()).toBe('1')
+})
