@@ -81,8 +81,9 @@ test('the mark is set on connections of forwards alone, other bits are kept', as
   const { client, gateway } = lab
   await gateway.answers('tcp', 9010)
   await gateway.nft(`table inet byhand { chain tagging {
-    type filter hook prerouting priority mangle; tcp dport { 8080, 9010 } ct mark set 0x00012345
-  } }`)
+    type filter hook prerouting priority mangle; ct state new tcp dport { 8080, 9010 } ct mark set 0x00012345
+  }
+  }`)
   await client.asks(gateway.outside, 9010)
   await client.asks(gateway.outside, 8080)
   const marks = await gateway.run('conntrack', ['-L', '-p', 'tcp', '--src', '203.0.113.2'])

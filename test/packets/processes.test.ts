@@ -1,0 +1,118 @@
+/** The boundary between the two processes: who they are, who may speak to them, and what they take. */
+import { readFileSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
+import { type Lab, startLab } from '../lab/lab.ts'
+
+let lab: Lab
+let drawbridge: Drawbridge
+
+beforeAll(async () => {
+  lab = await startLab()
+  drawbridge = await startDrawbridge(lab)
+  await drawbridge.opens('tcp/8000', lab.server.at(80))
+})
+afterAll(() => lab?.close())
+
+const CAP_NET_ADMIN = 1n << 12n
+const CAP_DAC_READ_SEARCH = 1n << 2n
+
+function statusOf(part: 'agent' | 'controller'): { uid: number; capabilities: bigint } {
+  const text = readFileSync(`/proc/${drawbridge.pid(part)}/status`, 'utf8')
+  return {
+    uid: Number(/^Uid:\s+(\d+)/m.exec(text)?.[1]),
+    capabilities: BigInt(`0x${/^CapEff:\s+(\w+)/m.exec(text)?.[1]}`),
+  }
+}
+
+/** A user namespace of one user has nobody else to become. */
+const alone = /^\s*0\s+\d+\s+1\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
+
+/** Sends lines to the agent and gives as many answers. */
+function tellAgent(lines: readonly string[]): Promise<{ answer?: unknown; problem?: { code: string } }[]> {
+  const socket = connect(join(drawbridge.state, 'run', 'agent', 'agent.sock'))
+  return new Promise((resolve, reject) => {
+    let text = ''
+    socket.on('error', reject)
+    socket.on('data', (piece) => {
+      text += piece
+      const answers = text.trim().split('\n')
+      if (answers.length < lines.length) return
+      socket.destroy()
+      resolve(answers.map((line) => JSON.parse(line)))
+    })
+    for (const line of lines) socket.write(`${line}\n`)
+  })
+}
+
+test('the agent keeps two capabilities of all', () => {
+  expect(statusOf('agent').capabilities).toBe(CAP_NET_ADMIN | CAP_DAC_READ_SEARCH)
+})
+
+describe.runIf(!alone)('as root of the machine', () => {
+  test('the controller is an ordinary user without any capability', () => {
+    const { uid, capabilities } = statusOf('controller')
+    expect(uid).toBeGreaterThan(0)
+    expect(capabilities).toBe(0n)
+  })
+
+  test('nobody else gets to either socket, nor to the store', async () => {
+    const run = join(drawbridge.state, 'run')
+    const asUser = (uid: number, path: string) =>
+      lab.gateway.tries('setpriv', ['--reuid', String(uid), '--clear-groups', 'nc', '-U', '-z', path])
+    const { uid } = statusOf('controller')
+    for (const socket of [join(run, 'agent', 'agent.sock'), join(run, 'api.sock')]) {
+      expect((await asUser(0, socket)).code).toBe(0)
+      expect((await asUser(12345, socket)).stderr).toMatch(/Permission denied/)
+    }
+    expect(statSync(join(drawbridge.state, 'store')).mode & 0o777).toBe(0o700)
+    expect(statSync(join(drawbridge.state, 'store')).uid).toBe(uid)
+    expect(statSync(join(drawbridge.state, 'agent')).uid).toBe(0)
+  })
+})
+
+const put = (forward: object, more: object = {}) =>
+  JSON.stringify({
+    id: 1,
+    message: {
+      verb: 'put',
+      generation: 99,
+      base: null,
+      mark: '0x2db00000/0xfff00000',
+      lists: [],
+      removedLists: [],
+      forwards: [{ number: 9, forward }],
+      removed: [],
+      ...more,
+    },
+  })
+
+test('the agent checks every value again: what the model refuses never reaches the kernel', async () => {
+  const before = await lab.gateway.run('nft', ['list', 'ruleset'])
+  const answers = await tellAgent([
+    'no json at all',
+    '{"id":1}',
+    '{"id":1,"message":{"verb":"exec","text":"flush ruleset"}}',
+    '{"id":1,"message":{"verb":"put","nft":"flush ruleset"}}',
+    put({ listen: 'tcp/80; flush ruleset', to: '10.0.0.5:80' }),
+    put({ listen: 'tcp/80', to: '10.0.0.5:80 }; flush ruleset' }),
+    put({ listen: 'tcp/80%eth0" . ipv4', to: '10.0.0.5:80' }),
+    put({ listen: 'tcp/80', to: '10.0.0.5:80' }, { mark: '0x1; flush ruleset' }),
+    put({ listen: 'tcp/80', to: '10.0.0.5:80' }, { lists: [{ name: 'a b', entries: ['::/0'] }] }),
+    put({ listen: 'tcp/80', to: '10.0.0.5:80', from: ['nowhere'] }),
+    put({ listen: 'tcp/80', to: '127.0.0.1:80' }),
+    put({ listen: 'tcp/80', to: 'example.org:80' }),
+  ])
+  expect(answers.filter(({ answer }) => answer !== undefined)).toEqual([])
+  expect(await lab.gateway.run('nft', ['list', 'ruleset'])).toBe(before)
+  expect((await drawbridge.api.status(0)).ready).toBe(true)
+})
+
+test('a second one on the same state is refused, and the first goes on', async () => {
+  const second = await drawbridge.cli(['up'])
+  expect(second.code).toBe(1)
+  expect(second.stderr).toMatch(/another Drawbridge \(process \d+\) already runs/)
+  expect((await drawbridge.api.status(0)).ready).toBe(true)
+})
