@@ -17,8 +17,8 @@ export interface Namespace {
 
 export interface Running {
   readonly pid: number
-  /** Asks it to end, and waits until it has. */
-  readonly end: () => Promise<void>
+  /** Waits until it has ended. */
+  readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<void>
 }
 
 export async function run(file: string, ...args: string[]): Promise<string> {
@@ -43,8 +43,8 @@ async function start(sign: string, file: string, ...args: string[]): Promise<Run
   await saying(child, sign, args.join(' '))
   return {
     pid: child.pid ?? 0,
-    end: async () => {
-      child.kill('SIGTERM')
+    end: async (signal) => {
+      child.kill(signal)
       await closed
     },
   }

@@ -117,7 +117,11 @@ function compareMemory(few: Drawbridge, many: Drawbridge): Comparison[] {
 }
 
 /** Both processes are ended, then started until they say that they are ready; the kernel forwards all the time. */
-async function measureRestarts(drawbridge: Drawbridge, hand: TableByHand, count: number): Promise<Comparison> {
+async function measureRestarts(
+  drawbridge: Drawbridge,
+  hand: TableByHand,
+  count: number,
+): Promise<Comparison> {
   const restarting = async () => {
     await drawbridge.stop()
     return timed(drawbridge.start)

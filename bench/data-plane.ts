@@ -1,9 +1,10 @@
 /** New connections and bulk throughput through each row, the rows taking turns. */
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import type { Running } from './commands.ts'
 import { type Lab, targetPort } from './lab.ts'
 import type { Row } from './rows.ts'
-import { mean } from './statistics.ts'
+import { mean, sum } from './statistics.ts'
 
 /** What one row did in each round. Times in microseconds; `cpu` is what client, kernel and server spent together. */
 export interface Connections {
@@ -27,21 +28,36 @@ export interface Effort {
   readonly connections: number
 }
 
-/** More threads than cores: what is measured is how much work a connection is, not how long it waits. */
-const threads = 4
+/**
+ * `alone`: one connection after the other, client and server on one processor, so that nothing ever waits and the rate
+ * is the inverse of all the work that a connection is. `crowd`: four at a time on all processors.
+ */
+export type Manner = 'alone' | 'crowd'
+
+const lastProcessor = String(availableParallelism() - 1)
+const manners: Readonly<Record<Manner, { threads: number; prefix: readonly [string, ...string[]] }>> = {
+  alone: { threads: 1, prefix: ['taskset', '-c', lastProcessor] },
+  crowd: { threads: 4, prefix: ['env'] },
+}
 
 /** In a round each row has its turn twice, the second time in reverse order (ABBA); the order rotates between rounds. */
 export async function measureConnections(
   lab: Lab,
   crr: string,
+  manner: Manner,
   rows: readonly Row[],
   { rounds, connections }: Effort,
 ): Promise<Map<Row, Connections>> {
-  const server = await lab.server.start('ready', crr, 'server', String(targetPort))
-  let made = 0
-  const sample = async (row: Row): Promise<Sample> => {
-    made += connections
-    return sampleOf(lab, crr, row, { start: made, connections, server })
+  const { prefix, threads } = manners[manner]
+  const server = await lab.server.start('ready', ...prefix, crr, 'server', `${targetPort}`)
+  let start = 0
+  const sample = async ({ gateway, low, high }: Row): Promise<Sample> => {
+    start += connections
+    const { outside, firstSource, sources } = gateway
+    const words = [outside, low, high, firstSource, sources, start, connections, threads].map(String)
+    const before = cpuOf(server)
+    const taken = JSON.parse(await lab.client.run(...prefix, crr, 'client', ...words)) as Sample
+    return { ...taken, cpu: (taken.cpu + cpuOf(server) - before) / connections }
   }
   for (const row of rows) await sample(row)
   const samples = await takeTurns(rows, rounds, async (order) => {
@@ -49,25 +65,8 @@ export async function measureConnections(
     for (const row of [...order, ...order.toReversed()]) turns.get(row)?.push(await sample(row))
     return new Map([...turns].map(([row, both]) => [row, merge(both)]))
   })
-  await server.end()
+  await server.end('SIGKILL')
   return new Map([...samples].map(([row, taken]) => [row, connectionsOf(taken)]))
-}
-
-interface Batch {
-  readonly start: number
-  readonly connections: number
-  readonly server: Running
-}
-
-async function sampleOf(lab: Lab, crr: string, row: Row, batch: Batch): Promise<Sample> {
-  const { outside, firstSource, sources } = row.gateway
-  const numbers = [batch.start, batch.connections, threads].map(String)
-  const ports = [String(row.low), String(row.high)]
-  const before = cpuOf(batch.server)
-  const printed = await lab.client.run(crr, 'client', outside, ...ports, firstSource, `${sources}`, ...numbers)
-  const sample = JSON.parse(printed) as Sample
-  const cpu = (sample.cpu + cpuOf(batch.server) - before) / batch.connections
-  return { ...sample, cpu }
 }
 
 /** Microseconds on a processor so far, to the nanosecond. Source: Documentation/scheduler/sched-stats.rst. */
@@ -82,14 +81,13 @@ function merge(both: readonly Sample[]): Sample {
     p50: mean(of('p50')),
     p99: mean(of('p99')),
     cpu: mean(of('cpu')),
-    failed: of('failed').reduce((sum, one) => sum + one, 0),
+    failed: sum(of('failed')),
   }
 }
 
 function connectionsOf(samples: readonly Sample[]): Connections {
   const of = (field: keyof Sample) => samples.map((sample) => sample[field])
-  const failed = of('failed').reduce((sum, one) => sum + one, 0)
-  return { rate: of('rate'), p50: of('p50'), p99: of('p99'), cpu: of('cpu'), failed }
+  return { rate: of('rate'), p50: of('p50'), p99: of('p99'), cpu: of('cpu'), failed: sum(of('failed')) }
 }
 
 /** Megabits per second of one TCP stream through each row, round by round. */
@@ -98,7 +96,14 @@ export async function measureBulk(
   rows: readonly Row[],
   { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
 ): Promise<Map<Row, readonly number[]>> {
-  const server = await lab.server.start('Server listening', 'iperf3', '-s', '--forceflush', '-p', `${targetPort}`)
+  const server = await lab.server.start(
+    'Server listening',
+    'iperf3',
+    '-s',
+    '--forceflush',
+    '-p',
+    `${targetPort}`,
+  )
   const speeds = await takeTurns(rows, rounds, async (order, round) => {
     const taken = new Map<Row, number>()
     for (const row of round % 2 === 0 ? order : order.toReversed()) {
@@ -106,7 +111,7 @@ export async function measureBulk(
     }
     return taken
   })
-  await server.end()
+  await server.end('SIGKILL')
   return speeds
 }
 

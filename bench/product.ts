@@ -33,7 +33,7 @@ export async function startDrawbridge(where: Namespace, state: string): Promise<
     api: connect(join(state, 'run', 'api.sock')),
     command: (...words) => where.run(launcher, '--state', state, ...words),
     memory: () => ({ agent: residentOf(state, 'agent'), controller: residentOf(state, 'controller') }),
-    stop: () => running.end(),
+    stop: () => running.end('SIGTERM'),
     start: async () => {
       running = await begin()
     },

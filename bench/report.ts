@@ -13,17 +13,20 @@ const perSecond: Metric = { title: 'conn/s (more is better)', show: (n) => `${th
 const microseconds = (title: string): Metric => ({ title, show: (n) => `${n.toFixed(1)} µs` })
 const speed: Metric = { title: 'one TCP stream (more is better)', show: (n) => `${thousands(n)} Mbit/s` }
 
-export function reportConnections(measured: ReadonlyMap<Row, Connections>): string {
+/** `cpu`: whether the processor time of a process says how much work the gateway was. */
+export function reportConnections(measured: ReadonlyMap<Row, Connections>, cpu: boolean): string {
   const metrics = [
     { field: 'rate', metric: perSecond },
     { field: 'p50', metric: microseconds('p50 (less is better)') },
     { field: 'p99', metric: microseconds('p99 (less is better)') },
     { field: 'cpu', metric: microseconds('processor time (less is better)') },
   ] as const
-  const columns = metrics.map(({ field, metric }) => ({
-    metric,
-    values: new Map([...measured].map(([row, taken]) => [row, taken[field]])),
-  }))
+  const columns = metrics
+    .filter(({ field }) => cpu || field !== 'cpu')
+    .map(({ field, metric }) => ({
+      metric,
+      values: new Map([...measured].map(([row, taken]) => [row, taken[field]])),
+    }))
   const failed = [...measured].filter(([, taken]) => taken.failed > 0)
   const failures = failed.map(([row, taken]) => `! ${row.title}: ${taken.failed} connections failed\n`)
   return table([...measured.keys()], columns) + failures.join('')

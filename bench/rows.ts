@@ -1,8 +1,9 @@
 /** The rows of the data plane: gateways that do the same, by hand and by Drawbridge. */
-import { join } from 'node:path'
+
 import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { forgetQuickly, type Gateway, type Lab, targetPort } from './lab.ts'
-import { type Drawbridge, forwardsOf, many, startDrawbridge } from './product.ts'
+import { type Drawbridge, forwardsOf, many, startDrawbridge, type Wanted } from './product.ts'
 
 export interface Row {
   readonly title: string
@@ -27,42 +28,44 @@ export interface Rows {
 const onePort = 8080
 
 export async function setUpRows(lab: Lab, scratch: string): Promise<Rows> {
-  const wanted = { targetPort, ...many }
-  return {
-    byHand: await byHand(lab, scratch, 'hand', 'one rule written by hand'),
-    again: await byHand(lab, scratch, 'again', 'the same again (noise)'),
-    one: await product(lab, scratch, 'one', 'Drawbridge, 1 forward', { ...wanted, low: onePort, count: 1 }),
-    many: await product(lab, scratch, 'many', 'Drawbridge, 64,000 forwards', wanted),
-    guarded: await product(lab, scratch, 'guarded', 'the same, 3 sources each', {
-      ...wanted,
-      from: threeSources,
-    }),
-  }
+  const all = { ...many, targetPort }
+  const [hand, again, one, full, guarded] = await Promise.all([
+    byHand(lab, scratch, 'hand', 'one rule written by hand'),
+    byHand(lab, scratch, 'again', 'the same again (noise)'),
+    product(lab, scratch, 'one', 'Drawbridge, 1 forward', { low: onePort, count: 1, targetPort }),
+    product(lab, scratch, 'many', 'Drawbridge, 64,000 forwards', all),
+    product(lab, scratch, 'guarded', 'the same, 3 sources each', { ...all, from: threeSources }),
+  ])
+  return { byHand: hand, again, one, many: full, guarded }
 }
 
 /** As short as it can be written: nothing is masqueraded, marked or counted. */
 async function byHand(lab: Lab, scratch: string, name: string, title: string): Promise<Row> {
   const gateway = await lab.addGateway(name)
   const rules = join(scratch, `${name}.nft`)
-  const rule = `tcp dport ${onePort} dnat ip to ${gateway.target}:${targetPort}`
-  await writeFile(
-    rules,
-    `table ip nat {\n chain prerouting {\n type nat hook prerouting priority dstnat;\n ${rule}\n }\n}\n`,
-  )
+  await writeFile(rules, textOf(`tcp dport ${onePort} dnat ip to ${gateway.target}:${targetPort}`))
   await gateway.run('nft', '-f', rules)
   await gateway.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
   await forgetQuickly(gateway)
   return { title, gateway, low: onePort, high: onePort }
 }
 
-type Opened = Omit<Parameters<typeof forwardsOf>[0], 'target'>
+function textOf(rule: string): string {
+  return `table ip nat {
+  chain prerouting {
+    type nat hook prerouting priority dstnat
+    ${rule}
+  }
+}
+`
+}
 
 async function product(
   lab: Lab,
   scratch: string,
   name: string,
   title: string,
-  opened: Opened,
+  opened: Omit<Wanted, 'target'>,
 ): Promise<ProductRow> {
   const gateway = await lab.addGateway(name)
   const drawbridge = await startDrawbridge(gateway, join(scratch, name))

@@ -8,7 +8,6 @@ import type { Door } from '../kernel/door.ts'
 import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
 import type { Intrusion } from '../kernel/watcher.ts'
-import type { Address } from '../model/address.ts'
 import { Problem } from '../model/problem.ts'
 import { RepairBook } from './healing.ts'
 import { Holding } from './holding.ts'
@@ -102,7 +101,7 @@ export class Agent {
     const host = this.#machine.readHost()
     const former = this.#holding.register
     const holding = new Holding()
-    holding.take(message, isOurs(host))
+    holding.take(message)
     holding.takeOutside(host.outside)
     this.#outside = host.outside.join()
     this.#holds = null
@@ -117,8 +116,7 @@ export class Agent {
 
   async #putChange(message: PutMessage): Promise<PutAnswer> {
     if (this.#holds === null || this.#holds !== message.base) return { outcome: 'whole-wanted', ended: 0 }
-    const host = this.#machine.readHost()
-    const step = this.#holding.step(message, isOurs(host))
+    const step = this.#holding.step(message)
     this.#holds = null
     this.#machine.forwarding.prepare(this.#holding.families())
     await this.#write(step.difference)
@@ -238,11 +236,6 @@ export class Agent {
     this.#holding = new Holding()
     return {}
   }
-}
-
-function isOurs({ addresses }: HostFacts): (address: Address) => boolean {
-  const ours = new Set(addresses)
-  return ({ text }) => ours.has(text)
 }
 
 /** Sets whose elements are ours to compare; packets fill the others. */

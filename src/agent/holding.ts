@@ -2,10 +2,10 @@
 import { type Difference, differenceOf, hold } from '../compile/difference.ts'
 import { type Element, elementsOf, neededSets } from '../compile/elements.ts'
 import { readSetName } from '../compile/sets.ts'
-import type { Address, Family } from '../model/address.ts'
+import type { Family } from '../model/address.ts'
 import { type Forward, familiesOf, parseForward } from '../model/forward.ts'
 import { parseList, parseMark } from '../model/gateway.ts'
-import { type Change, Register } from '../model/register.ts'
+import { asKept, type Change, Register } from '../model/register.ts'
 import type { PutMessage } from './protocol.ts'
 
 /** What a message changes, and the elements that follow from it. */
@@ -24,27 +24,27 @@ export class Holding {
   #outside: readonly string[] = []
 
   /** Checks every value of the message again and takes it over. Throws a Problem, and then holds nothing of it. */
-  take(message: PutMessage, isOurs: (address: Address) => boolean): void {
-    this.#take(message, readChange(message), isOurs)
+  take(message: PutMessage): void {
+    this.#take(message, readChange(message))
   }
 
   /** Like `take`, and says what follows for the kernel. Costs what the change is large, not what is held. */
-  step(message: PutMessage, isOurs: (address: Address) => boolean): Step {
+  step(message: PutMessage): Step {
     const change = readChange(message)
     const touched = this.#touchedBy(change)
     const before = this.#elementsOf(touched)
     const former = touched.flatMap((name) => this.register.forwards.get(name) ?? [])
-    this.#take(message, change, isOurs)
+    this.#take(message, change)
     const after = this.#elementsOf([...new Set([...touched, ...change.put.map(({ name }) => name)])])
     const names = new Set(touched)
     const added = change.put.filter(({ name }) => !names.has(name))
     return { difference: differenceOf(hold(before), hold(after)), former, added }
   }
 
-  #take(message: PutMessage, change: Change, isOurs: (address: Address) => boolean): void {
+  #take(message: PutMessage, change: Change): void {
     const touched = this.#touchedBy(change)
     const leaving = this.#needsOf(touched)
-    this.register.apply(change, { privileged: true, isOurs })
+    this.register.apply(change, asKept)
     for (const name of change.remove) this.#numbers.delete(name)
     for (const [index, { number }] of message.forwards.entries()) {
       const name = change.put[index]?.name

@@ -1,7 +1,6 @@
 /** What the routes do, without HTTP: request -> change -> store -> kernel -> answer. */
 import type { AgentClient } from '../agent/client.ts'
 import type { Counted } from '../agent/protocol.ts'
-import type { Address } from '../model/address.ts'
 import { describeForward, type Forward, parseForward, printForward } from '../model/forward.ts'
 import { parseGateway, printGateway } from '../model/gateway.ts'
 import { parseListen, printListen } from '../model/listen.ts'
@@ -43,7 +42,7 @@ const kernelPatience = 30_000
 
 export class GatewayService {
   readonly #parts: Parts
-  #addresses: readonly string[] = []
+  #addresses: ReadonlySet<string> = new Set()
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -126,11 +125,11 @@ export class GatewayService {
     const { store, runner } = this.#parts
     await this.#learnAddresses()
     const change = store.register.reduce(wanted)
-    const circumstances = { privileged: asking.privileged ?? false, isOurs: this.#isOurs }
+    const circumstances = { privileged: asking.privileged ?? false, ours: this.#addresses }
     refuseStale(store, asking.based)
     if (asking.dryRun) store.register.check(change, circumstances)
     const plan = planOf(store, change, asking.dryRun)
-    const warnings = warningsOf(named, store.register.lists, this.#isOurs)
+    const warnings = warningsOf(named, store.register.lists, this.#addresses)
     if (asking.dryRun || isEmpty(change)) {
       if (!asking.dryRun) await runner.reached(store.generation, kernelPatience)
       return { changed: !isEmpty(change), generation: store.generation, plan, warnings }
@@ -147,13 +146,12 @@ export class GatewayService {
   /** Facts may be as old as the last answer of the agent; without any, only what forwards declare is known as ours. */
   async #learnAddresses(): Promise<void> {
     try {
-      ;({ addresses: this.#addresses } = await this.#parts.agent.ask({ verb: 'facts' }))
+      const { addresses } = await this.#parts.agent.ask({ verb: 'facts' })
+      this.#addresses = new Set(addresses)
     } catch (error) {
       if (!(error instanceof Problem && error.code === 'agent-away')) throw error
     }
   }
-
-  readonly #isOurs = ({ text }: Address): boolean => this.#addresses.includes(text)
 
   /** By name, or by its opening as it was written. */
   #find(name: string): Forward {

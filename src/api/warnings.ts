@@ -1,7 +1,6 @@
 /** What is allowed but probably not meant. */
 import type { Lists } from '../compile/elements.ts'
 import { prefixesOf } from '../compile/elements.ts'
-import type { Address } from '../model/address.ts'
 import { type Forward, familiesOf } from '../model/forward.ts'
 import { listenFamily } from '../model/listen.ts'
 
@@ -9,20 +8,20 @@ import { listenFamily } from '../model/listen.ts'
 export function warningsOf(
   forwards: readonly Forward[],
   lists: Lists,
-  isOurs: (address: Address) => boolean,
+  ours: ReadonlySet<string>,
 ): readonly string[] {
   return forwards.flatMap((forward) => [
-    ...addressWarnings(forward, isOurs),
-    ...sourceNatWarnings(forward, isOurs),
+    ...addressWarnings(forward, ours),
+    ...sourceNatWarnings(forward, ours),
     ...sourceWarnings(forward, lists),
   ])
 }
 
-function addressWarnings({ name, listen }: Forward, isOurs: (address: Address) => boolean): string[] {
+function addressWarnings({ name, listen }: Forward, ours: ReadonlySet<string>): string[] {
   if (listenFamily(listen) === undefined) return []
   const address =
     listen.kind === 'ping' ? listen.address : listen.place.kind === 'address' && listen.place.address
-  if (!address || isOurs(address)) return []
+  if (!address || ours.has(address.text)) return []
   return [`${name}: no interface of this machine has ${address.text} now; the forward works once one does`]
 }
 
@@ -34,8 +33,8 @@ function sourceWarnings(forward: Forward, lists: Lists): string[] {
     .map((family) => `${forward.name}: no IPv${family} address may connect, as its sources name none`)
 }
 
-function sourceNatWarnings({ name, sourceNat }: Forward, isOurs: (address: Address) => boolean): string[] {
-  if (sourceNat.kind !== 'address' || isOurs(sourceNat.address)) return []
+function sourceNatWarnings({ name, sourceNat }: Forward, ours: ReadonlySet<string>): string[] {
+  if (sourceNat.kind !== 'address' || ours.has(sourceNat.address.text)) return []
   return [
     `${name}: no interface of this machine has ${sourceNat.address.text}; replies to it will not arrive here`,
   ]

@@ -1,78 +1,114 @@
-/** Targets that are openings of this gateway again. */
+/** A packet is translated once: a target that is an opening of this gateway again leads nowhere, or in a circle. */
 import type { Address } from './address.ts'
 import { type Forward, familiesOf } from './forward.ts'
 import type { Listen, Transport } from './listen.ts'
 import type { Openings } from './openings.ts'
 import { countPorts, eachPort } from './ports.ts'
 import { Problem } from './problem.ts'
+import type { Target } from './target.ts'
 
-/** A packet is translated once: a target that is an opening of this gateway again would lead nowhere, or in a circle. */
-export function refuseChain(
-  forward: Forward,
-  openings: Openings,
-  isOurs: (address: Address) => boolean,
-): void {
+/** Which forwards send to an address. */
+export class Targeting {
+  readonly #forwards = new Map<string, Set<Forward>>()
+
+  add(forward: Forward): void {
+    for (const { address } of forward.targets) {
+      const held = this.#forwards.get(address.text)
+      if (held) held.add(forward)
+      else this.#forwards.set(address.text, new Set([forward]))
+    }
+  }
+
+  remove(forward: Forward): void {
+    for (const { address } of forward.targets) {
+      const held = this.#forwards.get(address.text)
+      held?.delete(forward)
+      if (held?.size === 0) this.#forwards.delete(address.text)
+    }
+  }
+
+  to(address: string): Iterable<Forward> {
+    return this.#forwards.get(address) ?? []
+  }
+}
+
+export interface Surroundings {
+  readonly openings: Openings
+  readonly targeting: Targeting
+  /** Addresses of this machine; those that forwards listen on count as well. */
+  readonly ours: ReadonlySet<string>
+}
+
+/** Throws when the forward leads to an opening, or when another one leads to this one's. All are held already. */
+export function refuseChain(forward: Forward, around: Surroundings): void {
+  refuseOnward(forward, around)
   const { listen } = forward
-  if (listen.kind === 'ping') return
-  const field = 'to'
-  for (const target of forward.targets) {
-    if (!isOurs(target.address) && !openings.holds(target.address) && !listensAt(listen, target.address))
-      continue
-    for (const protocol of listen.protocols) {
-      for (const port of portsToward(forward, target)) {
-        const next = holderOf(forward, openings, target.address, protocol, port)
-        if (!next) continue
-        const words = `${protocol}/${port} of ${target.address.text}`
-        if (next.name === forward.name || leadsBack(next, forward, openings)) {
-          throw Problem.of('loop', { field, path: `${forward.name} -> ${words} -> ${next.name}` })
-        }
-        throw Problem.of('chained', { field, target: words, holder: next.name })
-      }
+  const place = listen.kind === 'ping' ? listen : listen.place
+  const addresses = 'address' in place ? [place.address.text] : around.ours
+  for (const address of addresses) {
+    for (const other of around.targeting.to(address)) {
+      if (other.name !== forward.name) refuseOnward(other, around)
     }
   }
 }
 
-function listensAt(listen: Listen & { kind: 'ports' }, address: Address): boolean {
-  return listen.place.kind === 'address' && listen.place.address.text === address.text
+function refuseOnward(forward: Forward, around: Surroundings): void {
+  for (const target of forward.targets) {
+    const next = nextHolder(forward, target, around)
+    if (!next) continue
+    const { words, holder } = next
+    if (leadsTo(holder, forward, around)) {
+      throw Problem.of('loop', { field: 'to', path: `${forward.name} -> ${words} -> ${holder.name}` })
+    }
+    throw Problem.of('chained', { field: 'to', target: words, holder: holder.name })
+  }
 }
 
-function* portsToward({ listen }: Forward, { ports }: Forward['targets'][number]): Generator<number> {
-  if (listen.kind === 'ping') return
+interface Next {
+  readonly words: string
+  readonly holder: Forward
+}
+
+/** The forward whose opening the target is, if it is one. */
+function nextHolder(forward: Forward, target: Target, { openings, ours }: Surroundings): Next | undefined {
+  const { address } = target
+  const { listen } = forward
+  if (listen.kind === 'ping') {
+    const holder = openings.ping(address)
+    return holder && { holder, words: `ping of ${address.text}` }
+  }
+  if (!ours.has(address.text) && !openings.holds(address)) return undefined
+  for (const protocol of listen.protocols) {
+    for (const port of portsToward(listen, target)) {
+      const holder = openings.at(address, protocol, port)
+      if (holder) return { holder, words: portWords(address, protocol, port) }
+    }
+  }
+  return undefined
+}
+
+function portWords(address: Address, protocol: Transport, port: number): string {
+  return `${protocol}/${port} of ${address.text}`
+}
+
+function* portsToward(listen: Listen & { kind: 'ports' }, { ports }: Target): Generator<number> {
   if (ports.kind === 'same') yield* eachPort(listen.ports)
   else if (ports.kind === 'all') yield ports.port
   else yield* eachPort([{ first: ports.first, last: ports.first + countPorts(listen.ports) - 1 }])
 }
 
-/** The forward itself counts as held, whether or not the index has it yet. */
-function holderOf(
-  forward: Forward,
-  openings: Openings,
-  address: Address,
-  protocol: Transport,
-  port: number,
-): Forward | undefined {
-  const { listen } = forward
-  if (listen.kind === 'ports' && listen.protocols.includes(protocol)) {
-    const takes = listen.ports.some(({ first, last }) => first <= port && port <= last)
-    const meets = listen.place.kind !== 'address' || listen.place.address.text === address.text
-    if (takes && meets && familiesOf(forward).includes(address.family)) return forward
-  }
-  return openings.at(address, protocol, port)
-}
-
-function leadsBack(next: Forward, start: Forward, openings: Openings): boolean {
+/** Whether one who follows the openings from `from` comes to `end`. */
+function leadsTo(from: Forward, end: Forward, around: Surroundings): boolean {
   const seen = new Set<string>()
-  for (let at: Forward | undefined = next; at && !seen.has(at.name); ) {
+  const ahead = [from]
+  for (let at = ahead.pop(); at; at = ahead.pop()) {
+    if (at.name === end.name) return true
+    if (seen.has(at.name)) continue
     seen.add(at.name)
-    const { listen, targets } = at
-    const target = targets[0]
-    if (listen.kind === 'ping' || !target) return false
-    const port = portsToward(at, target).next().value
-    const protocol = listen.protocols[0] ?? 'tcp'
-    if (port === undefined) return false
-    const following = holderOf(start, openings, target.address, protocol, port)
-    if (following?.name === start.name) return true
-    at = following
+    for (const target of at.targets) {
+      const next = nextHolder(at, target, around)
+      if (next && familiesOf(next.holder).includes(target.address.family)) ahead.push(next.holder)
+    }
   }
   return false
 }

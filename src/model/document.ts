@@ -1,7 +1,7 @@
 /** The shapes in which people and programs write a gateway: YAML, JSON, REST. Checked once, here. */
 import { distance } from 'fastest-levenshtein'
 import { z } from 'zod'
-import { Problem, shown } from './problem.ts'
+import { fieldAt, Problem, shown } from './problem.ts'
 
 const target = z.union([
   z.string(),
@@ -52,7 +52,7 @@ function problemOf(
   issues: readonly z.core.$ZodIssue[],
 ): Problem {
   const issue = deepest(issues)
-  const at = [field, ...issue.path.map(String)].filter((part) => part !== '').join('.')
+  const at = fieldAt(field, ...issue.path)
   const found = issue.path.reduce<unknown>(
     (inner, key) => (inner as Record<PropertyKey, unknown>)?.[key],
     value,
@@ -61,7 +61,7 @@ function problemOf(
     const key = issue.keys[0] ?? ''
     const known = keysAt(schema, issue.path)
     return Problem.of('unknown-key', {
-      field: at === '' ? shown(key) : `${at}.${shown(key).slice(1, -1)}`,
+      field: fieldAt(field, ...issue.path, key),
       known: known.join(', '),
       nearest: nearest(key, known),
     })

@@ -149,7 +149,7 @@ export function printSourceNat(sourceNat: SourceNat): string {
 }
 
 /** The families in which the forward takes packets. */
-export function familiesOf(forward: Forward): readonly Family[] {
+export function familiesOf(forward: Pick<Forward, 'targets'>): readonly Family[] {
   return forward.targets.map(({ address }) => address.family)
 }
 

@@ -38,12 +38,20 @@ export interface Written {
 
 /** Parses a gateway document, each part by itself; the rules between forwards are the register's. Throws a Problem. */
 export function parseGateway(document: unknown): Written {
+  refuseListNames(document)
   const doc = readDocument(gatewayDocument, '', document)
   return {
     settings: { privileged: doc.privileged ?? false, mark: parseMark('mark', doc.mark) },
     lists: Object.entries(doc.lists ?? {}).map(([name, entries]) => parseList(name, entries)),
     forwards: (doc.forwards ?? []).map((one, index) => parseForward(one, `forwards[${index}]`)),
   }
+}
+
+/** Before anything else: a name such as __proto__ would be lost on the way, and no other may stand in an error. */
+function refuseListNames(document: unknown): void {
+  const { lists } = (document ?? {}) as { lists?: unknown }
+  if (lists === null || typeof lists !== 'object') return
+  for (const name of Object.keys(lists)) parseName('lists', name)
 }
 
 /** Words that mean something else where a list is named. */

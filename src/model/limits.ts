@@ -35,9 +35,18 @@ export function parseOpenPerSource(field: string, value: unknown): number {
 /** Parses an instant with its zone (RFC 3339) to the same instant in UTC, to the second. */
 export function parseInstant(field: string, text: string): string {
   const shape = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/
-  const at = shape.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(at)) throw Problem.of('bad-time', { field, value: shown(text) })
+  const at = shape.test(text) && hasDay(text) ? Date.parse(text) : Number.NaN
+  if (!(at >= 0 && at < endOfTime)) throw Problem.of('bad-time', { field, value: shown(text) })
   return new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')
+}
+
+/** Four digits of year are all that the text has room for. */
+const endOfTime = Date.parse('9999-12-31T00:00:00Z')
+
+/** Date.parse would move 30 February into March. */
+function hasDay(text: string): boolean {
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number)
+  return day <= new Date(Date.UTC(year, month, 0)).getUTCDate()
 }
 
 const seconds = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 } as const

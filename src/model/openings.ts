@@ -1,122 +1,159 @@
 /** Which forward holds which opening: finds overlaps in the time of the ports asked about, not of the forwards held. */
-import type { Address } from './address.ts'
+import type { Address, Family } from './address.ts'
 import { type Forward, familiesOf } from './forward.ts'
-import { type Listen, type Place, printListen } from './listen.ts'
+import { type Listen, type Place, printListen, type Transport } from './listen.ts'
 import { eachPort } from './ports.ts'
 import { Problem } from './problem.ts'
 
-interface Holder {
-  readonly place: Place
-  readonly forward: Forward
+/** Who holds one port of one protocol and family, by the place where it listens. */
+interface Slot {
+  any: Forward | undefined
+  readonly at: Map<string, Forward>
+  readonly on: Map<string, Forward>
+}
+
+interface Meeting {
+  /** What both take, in words. */
+  readonly shared: string
+  readonly holder: Forward
 }
 
 /** An index of the openings of many forwards. Disabled forwards hold their opening too, so that enabling cannot fail. */
 export class Openings {
-  readonly #holders = new Map<string, readonly Holder[]>()
-  readonly #listens = new Map<string, number>()
+  readonly #ports = new Map<number, Slot>()
+  readonly #pings = new Map<string, Forward>()
+  readonly #addresses = new Map<string, number>()
 
   /** Throws `listen-taken` when the opening overlaps one that is held, and then holds nothing of it. */
   add(forward: Forward): void {
     const conflict = this.conflict(forward)
     if (conflict) throw conflict
-    const holder = { place: placeOf(forward.listen), forward }
-    for (const key of keysOf(forward)) {
-      const held = this.#holders.get(key)
-      this.#holders.set(key, held ? [...held, holder] : [holder])
-    }
-    this.#count(forward, 1)
+    const { listen } = forward
+    if (listen.kind === 'ping') this.#pings.set(listen.address.text, forward)
+    else for (const key of portKeys(forward, listen)) occupy(this.#slot(key), listen.place, forward)
+    this.#count(listen, 1)
   }
 
-  remove(forward: Forward): void {
-    for (const key of keysOf(forward)) {
-      const left = (this.#holders.get(key) ?? []).filter((holder) => holder.forward.name !== forward.name)
-      if (left.length > 0) this.#holders.set(key, left)
-      else this.#holders.delete(key)
+  remove({ listen, ...forward }: Forward): void {
+    if (listen.kind === 'ping') this.#pings.delete(listen.address.text)
+    else {
+      for (const key of portKeys(forward, listen)) {
+        const slot = this.#slot(key)
+        occupy(slot, listen.place, undefined)
+        if (!slot.any && slot.at.size + slot.on.size === 0) this.#ports.delete(key)
+      }
     }
-    this.#count(forward, -1)
+    this.#count(listen, -1)
   }
 
-  /** The problem that holding this opening would be; a forward of the same name does not count. */
+  /** The problem that holding this opening would be. */
   conflict(forward: Forward): Problem | undefined {
     const meeting = this.#meeting(forward)
     if (!meeting) return undefined
     return Problem.of('listen-taken', {
       listen: printListen(forward.listen),
-      holder: meeting.holder.forward.name,
-      shared: `both take ${sharedWords(meeting.key, placeOf(forward.listen), meeting.holder.place)}`,
+      holder: meeting.holder.name,
+      shared: `both take ${meeting.shared}`,
     })
   }
 
   /** A forward that overlaps this opening, if any. */
   holderOf(forward: Forward): Forward | undefined {
-    return this.#meeting({ ...forward, name: '' })?.holder.forward
+    return this.#meeting(forward)?.holder
   }
 
-  #meeting(forward: Forward): { key: string; holder: Holder } | undefined {
-    const place = placeOf(forward.listen)
-    for (const key of keysOf(forward)) {
-      const held = this.#holders.get(key) ?? []
-      const holder = held.find((one) => one.forward.name !== forward.name && placesMeet(place, one.place))
-      if (holder) return { key, holder }
+  /** The forward that takes packets for this address and port, if any. */
+  at({ family, text }: Address, protocol: Transport, port: number): Forward | undefined {
+    const slot = this.#ports.get(portKey(family, protocol, port))
+    return slot && (slot.any ?? slot.at.get(text) ?? first(slot.on))
+  }
+
+  /** The forward that takes echo requests to this address, if any. */
+  ping({ text }: Address): Forward | undefined {
+    return this.#pings.get(text)
+  }
+
+  /** Whether a forward listens on this very address: then it is this machine's by declaration. */
+  holds({ text }: Address): boolean {
+    return this.#addresses.has(text)
+  }
+
+  #meeting(forward: Forward): Meeting | undefined {
+    const { listen } = forward
+    if (listen.kind === 'ping') {
+      const holder = this.#pings.get(listen.address.text)
+      return holder && { holder, shared: `ping of ${listen.address.text}` }
+    }
+    for (const key of portKeys(forward, listen)) {
+      const slot = this.#ports.get(key)
+      const holder = slot && holderAt(slot, listen.place)
+      if (holder) return { holder, shared: `${portWords(key)}${addressWords(listen.place, holder)}` }
     }
     return undefined
   }
 
-  /** The forward that takes packets for this address and port, if any. */
-  at(address: Address, protocol: 'tcp' | 'udp', port: number): Forward | undefined {
-    const held = this.#holders.get(portKey(address.family, protocol, port)) ?? []
-    return held.find(({ place }) => place.kind !== 'address' || place.address.text === address.text)?.forward
+  #slot(key: number): Slot {
+    const slot = this.#ports.get(key) ?? { any: undefined, at: new Map(), on: new Map() }
+    this.#ports.set(key, slot)
+    return slot
   }
 
-  /** The forward that takes echo requests to this address, if any. */
-  ping(address: Address): Forward | undefined {
-    return this.#holders.get(`${address.family}/icmp/${address.text}`)?.[0]?.forward
-  }
-
-  /** The listen addresses in use: addresses that are this machine's by declaration. */
-  holds(address: Address): boolean {
-    return this.#listens.has(address.text)
-  }
-
-  #count(forward: Forward, step: 1 | -1): void {
-    const place = placeOf(forward.listen)
-    if (place.kind !== 'address') return
-    const left = (this.#listens.get(place.address.text) ?? 0) + step
-    if (left > 0) this.#listens.set(place.address.text, left)
-    else this.#listens.delete(place.address.text)
+  #count(listen: Listen, step: 1 | -1): void {
+    if (listen.kind === 'ping' || listen.place.kind !== 'address') return
+    const { text } = listen.place.address
+    const left = (this.#addresses.get(text) ?? 0) + step
+    if (left > 0) this.#addresses.set(text, left)
+    else this.#addresses.delete(text)
   }
 }
 
-function placeOf(listen: Listen): Place {
-  return listen.kind === 'ping' ? { kind: 'address', address: listen.address } : listen.place
+/** An address can be on any interface, so the two kinds of place always meet. */
+function holderAt({ any, at, on }: Slot, place: Place): Forward | undefined {
+  switch (place.kind) {
+    case 'any':
+      return any ?? first(at) ?? first(on)
+    case 'address':
+      return any ?? at.get(place.address.text) ?? first(on)
+    case 'interface':
+      return any ?? on.get(place.name) ?? first(at)
+  }
 }
 
-function placesMeet(a: Place, b: Place): boolean {
-  if (a.kind === 'address' && b.kind === 'address') return a.address.text === b.address.text
-  if (a.kind === 'interface' && b.kind === 'interface') return a.name === b.name
-  return true
+function occupy(slot: Slot, place: Place, forward: Forward | undefined): void {
+  if (place.kind === 'any') slot.any = forward
+  else {
+    const [map, key] = place.kind === 'address' ? [slot.at, place.address.text] : [slot.on, place.name]
+    if (forward) map.set(key, forward)
+    else map.delete(key)
+  }
 }
 
-function portKey(family: number, protocol: string, port: number): string {
-  return `${family}/${protocol}/${port}`
+function first(map: ReadonlyMap<string, Forward>): Forward | undefined {
+  return map.values().next().value
 }
 
-function* keysOf(forward: Forward): Generator<string> {
-  const { listen } = forward
+/** Family, protocol and port in one number: 64,000 texts would cost more than everything else here. */
+function portKey(family: Family, protocol: Transport, port: number): number {
+  return (family === 6 ? 0x20000 : 0) + (protocol === 'udp' ? 0x10000 : 0) + port
+}
+
+function portWords(key: number): string {
+  return `${key & 0x10000 ? 'udp' : 'tcp'} port ${key & 0xffff} of IPv${key & 0x20000 ? 6 : 4}`
+}
+
+function addressWords(place: Place, { listen }: Forward): string {
+  const places = listen.kind === 'ping' ? [place] : [place, listen.place]
+  const one = places.find(({ kind }) => kind === 'address')
+  return one?.kind === 'address' ? ` on ${one.address.text}` : ''
+}
+
+function* portKeys(
+  forward: Pick<Forward, 'targets'>,
+  { protocols, ports }: Listen & { kind: 'ports' },
+): Generator<number> {
   for (const family of familiesOf(forward)) {
-    if (listen.kind === 'ping') yield `${family}/icmp/${listen.address.text}`
-    else {
-      for (const protocol of listen.protocols) {
-        for (const port of eachPort(listen.ports)) yield portKey(family, protocol, port)
-      }
+    for (const protocol of protocols) {
+      for (const port of eachPort(ports)) yield portKey(family, protocol, port)
     }
   }
-}
-
-function sharedWords(key: string, a: Place, b: Place): string {
-  const [family, protocol, rest] = key.split('/')
-  if (protocol === 'icmp') return `ping of ${rest}`
-  const place = [a, b].find(({ kind }) => kind === 'address')
-  const where = place?.kind === 'address' ? ` on ${place.address.text}` : ''
-  return `${protocol} port ${rest} of IPv${family}${where}`
 }

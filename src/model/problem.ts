@@ -121,7 +121,10 @@ export const catalogue = {
   'missing-value': entry<{ field: string }>({
     status: 400,
     says: ({ field }) => `${field} is missing`,
-    remedy: () => 'A forward has at least listen and to, for example { listen: tcp/8443, to: 10.0.0.5:443 }.',
+    remedy: ({ field }) =>
+      field === 'version'
+        ? 'Begin the file with the line: version: 1'
+        : 'A forward has at least listen and to, for example { listen: tcp/8443, to: 10.0.0.5:443 }.',
   }),
   'bad-document': entry<{ why: string }>({
     status: 400,
@@ -284,13 +287,38 @@ export class Problem extends Error {
   }
 }
 
-/** A foreign value as it may be shown: one line, quoted, escaped, at most 60 characters. */
+const mostShown = 60
+
+/** A foreign value as it may be shown: one line, quoted, escaped, at most 60 characters between the quotes. */
 export function shown(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
-  const cut = text.length > 60 ? `${text.slice(0, 57)}...` : text
-  return JSON.stringify(cut).replace(/[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, escapeChar)
+  const pieces = [...textOf(value).slice(0, mostShown + 1)].map(escaped)
+  if (pieces.join('').length <= mostShown) return `"${pieces.join('')}"`
+  while (pieces.join('').length > mostShown - 3) pieces.pop()
+  return `"${pieces.join('')}..."`
 }
 
-function escapeChar(char: string): string {
-  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+/** The way to a value in a document: keys as they are where they are plain words, else as foreign values are shown. */
+export function fieldAt(...path: readonly PropertyKey[]): string {
+  const parts = path.map(String).filter((part) => part !== '')
+  return parts.map((part) => (/^[\w.[\]-]{1,63}$/.test(part) ? part : shown(part))).join('.')
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value
+  try {
+    return JSON.stringify(value) ?? String(value)
+  } catch {
+    return 'a value nested too deep to show'
+  }
+}
+
+/** One character as JSON would write it, and escaped too when it is invisible or turns the reading direction. */
+function escaped(char: string): string {
+  const quoted = JSON.stringify(char).slice(1, -1)
+  return quoted.replace(/[\p{C}\p{Zl}\p{Zp}]/u, (bad) =>
+    bad
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  )
 }

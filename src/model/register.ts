@@ -1,14 +1,13 @@
 /** All forwards of a gateway together, and the rules between them. A change is checked whole before any of it holds. */
 import { isDeepStrictEqual } from 'node:util'
-import type { Address } from './address.ts'
-import { refuseChain } from './chain.ts'
+import { refuseChain, Targeting } from './chain.ts'
 import { nearest } from './document.ts'
 import { type Forward, printForward } from './forward.ts'
 import { defaultSettings, type Settings } from './gateway.ts'
 import { printRate } from './limits.ts'
 import { printListen } from './listen.ts'
 import { Openings } from './openings.ts'
-import { Problem } from './problem.ts'
+import { Problem, shown } from './problem.ts'
 import type { List } from './sources.ts'
 
 /** What a command wants different. A forward in `put` replaces the one of its name. */
@@ -26,9 +25,15 @@ export const noChange: Change = { put: [], remove: [], putLists: [], removeLists
 export interface Circumstances {
   /** The operator said that ports below 1024 are meant. */
   readonly privileged: boolean
-  /** Whether an address is one of this machine's own. */
-  readonly isOurs: (address: Address) => boolean
+  /** The addresses that this machine is known to have, beside those that forwards listen on. */
+  readonly ours: ReadonlySet<string>
 }
+
+/**
+ * The circumstances of what was accepted before: the operator's word was given then, and addresses that the machine has
+ * got since must not make it invalid.
+ */
+export const asKept: Circumstances = { privileged: true, ours: new Set() }
 
 /** Each distinct limit is one rule in the kernel that a new connection may have to walk past. */
 const mostDistinctLimits = 64
@@ -37,6 +42,7 @@ export class Register {
   readonly #forwards = new Map<string, Forward>()
   readonly #lists = new Map<string, List>()
   readonly #openings = new Openings()
+  readonly #targeting = new Targeting()
   #settings: Settings = defaultSettings
 
   get settings(): Settings {
@@ -60,7 +66,7 @@ export class Register {
     const forward = this.#forwards.get(name)
     if (forward) return forward
     const near = nearest(name, [...this.#forwards.keys()].slice(0, 1000))
-    throw Problem.of('no-such-forward', { name: JSON.stringify(name.slice(0, 63)), nearest: near })
+    throw Problem.of('no-such-forward', { name: shown(name), nearest: near })
   }
 
   /** The part of `change` that differs from what holds. */
@@ -122,28 +128,32 @@ export class Register {
   #drop(name: string, undo: (() => void)[]): void {
     const forward = this.#forwards.get(name)
     if (!forward) return
-    this.#openings.remove(forward)
-    this.#forwards.delete(name)
-    undo.push(() => {
-      this.#openings.add(forward)
-      this.#forwards.set(name, forward)
-    })
+    this.#release(forward)
+    undo.push(() => this.#occupy(forward))
   }
 
   #take(forward: Forward, circumstances: Circumstances, undo: (() => void)[]): void {
     const holder = this.#forwards.get(forward.name)
     if (holder) throw Problem.of('name-taken', { name: forward.name, listen: printListen(holder.listen) })
     refusePrivileged(forward, circumstances.privileged || this.#settings.privileged)
-    this.#openings.add(forward)
-    this.#forwards.set(forward.name, forward)
-    undo.push(() => {
-      this.#openings.remove(forward)
-      this.#forwards.delete(forward.name)
-    })
+    this.#occupy(forward)
+    undo.push(() => this.#release(forward))
   }
 
-  #judge(forward: Forward, { isOurs }: Circumstances): void {
-    refuseChain(forward, this.#openings, isOurs)
+  #occupy(forward: Forward): void {
+    this.#openings.add(forward)
+    this.#targeting.add(forward)
+    this.#forwards.set(forward.name, forward)
+  }
+
+  #release(forward: Forward): void {
+    this.#openings.remove(forward)
+    this.#targeting.remove(forward)
+    this.#forwards.delete(forward.name)
+  }
+
+  #judge(forward: Forward, { ours }: Circumstances): void {
+    refuseChain(forward, { openings: this.#openings, targeting: this.#targeting, ours })
     this.#judgeSources(forward)
   }
 

@@ -61,7 +61,7 @@ function parseMapping(field: string, text: string, ports: string | undefined, li
     throw Problem.of('bad-target', { field, value: shown(text), why: 'ping has no ports' })
   }
   if (ports === undefined) return { kind: 'same' }
-  if (ports.startsWith('=')) return { kind: 'all', port: onePort(field, text, ports.slice(1)) }
+  if (ports.startsWith('=')) return allTo(onePort(field, text, ports.slice(1)), listen)
   const wanted = parsePorts(field, ports)
   if (wanted.length > 1) {
     throw Problem.of('bad-target', { field, value: shown(text), why: 'a target takes one port or one range' })
@@ -83,9 +83,13 @@ function mapRange(
 ): PortMapping {
   const have = countPorts([wanted])
   const want = countPorts(listen.ports)
-  const facts = { field, value: shown(text), listen: printListen(listen) }
+  const facts = () => ({ field, value: shown(text), listen: printListen(listen) })
   if (have > 1) {
-    if (have !== want || listen.ports.length > 1) throw Problem.of('ports-differ', { ...facts, have, want })
+    if (have !== want) throw Problem.of('ports-differ', { ...facts(), have, want })
+    if (listen.ports.length > 1) {
+      const why = 'a range of target ports goes with one range of listen ports'
+      throw Problem.of('bad-target', { field, value: shown(text), why })
+    }
     return simplest({ kind: 'from', first: wanted.first }, listen)
   }
   if (want === 1) return simplest({ kind: 'from', first: wanted.first }, listen)
@@ -95,7 +99,13 @@ function mapRange(
     return simplest({ kind: 'from', first: wanted.first }, listen)
   }
   if (listen.ports.every(({ first, last }) => first === last)) return { kind: 'all', port: wanted.first }
-  throw Problem.of('ports-ambiguous', { ...facts, port: wanted.first })
+  throw Problem.of('ports-ambiguous', { ...facts(), port: wanted.first })
+}
+
+function allTo(port: number, listen: Listen & { kind: 'ports' }): PortMapping {
+  return countPorts(listen.ports) === 1
+    ? simplest({ kind: 'from', first: port }, listen)
+    : { kind: 'all', port }
 }
 
 /** One meaning, one value: an offset of nothing is `same`, so that equal forwards compare equal. */

@@ -1,5 +1,5 @@
 /** Closes forwards at their time, by the wall clock, also those whose time came while nothing ran. */
-import { noChange } from '../model/register.ts'
+import { asKept, noChange } from '../model/register.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from './runner.ts'
 
@@ -40,7 +40,7 @@ export function startExpiry(store: Store, clock: Clock): () => void {
       at: new Date(clock.now()).toISOString(),
       note: '',
     } as const
-    store.commit({ ...noChange, remove: names }, origin, { privileged: true, isOurs: () => false })
+    store.commit({ ...noChange, remove: names }, origin, asKept)
   }
 
   run()

@@ -5,7 +5,7 @@ import type { ForwardDocument } from '../model/document.ts'
 import { parseForward, printForward } from '../model/forward.ts'
 import { defaultSettings, parseList, parseMark, printMark, type Settings } from '../model/gateway.ts'
 import { Problem } from '../model/problem.ts'
-import { type Change, noChange } from '../model/register.ts'
+import { asKept, type Change, noChange } from '../model/register.ts'
 import type { List } from '../model/sources.ts'
 import { Ledger } from './ledger.ts'
 import { migrate } from './migrations.ts'
@@ -65,7 +65,7 @@ function load(database: DatabaseSync, ledger: Ledger): void {
       putLists: lists.map(({ name, body }) => parseList(name, JSON.parse(body) as string[])),
       settings: readSettings(state.settings),
     },
-    { privileged: true, isOurs: () => false },
+    asKept,
   )
   for (const { name, number } of forwards) ledger.numbers.set(name, number)
   ledger.generation = state.generation

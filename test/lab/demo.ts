@@ -22,6 +22,8 @@ const forwards = [
 ]
 
 const say = (text = '') => process.stdout.write(`${text}\n`)
+// When the terminal is closed, what would be said goes nowhere, and the lab is still to be taken away.
+process.stdout.on('error', () => {})
 const indent = (text: string) => text.trimEnd().replace(/^/gm, '  ')
 
 async function demo(): Promise<boolean> {

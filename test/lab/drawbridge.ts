@@ -13,7 +13,7 @@ import type { Lab } from './lab.ts'
 import type { Result, Running, RunOptions } from './process.ts'
 
 /** The optional parts of a forward, as the tests write them. */
-export interface Wishes {
+interface Wishes {
   readonly name?: string
   readonly from?: string | readonly string[]
   readonly sourceNat?: string
@@ -27,7 +27,7 @@ export interface Wishes {
   readonly privileged?: boolean
 }
 
-export type Part = 'up' | 'agent' | 'controller'
+type Part = 'up' | 'agent' | 'controller'
 
 export interface Drawbridge {
   /** The API, through its socket. */

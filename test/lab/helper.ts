@@ -26,11 +26,13 @@ export function startHelper(namespace: string): Helper {
   })
   const waiting = new Map<number, Settle>()
   let next = 1
+  let over = false
   const ended = new Promise<void>((resolve) => {
     child.once('error', () => resolve())
     child.once('exit', () => resolve())
   }).then(() => {
-    for (const settle of waiting.values()) settle({ id: 0, error: 'the helper ended' })
+    over = true
+    for (const settle of waiting.values()) settle({ id: 0, error: 'its helper ended' })
   })
   child.stdin.on('error', () => {})
   createInterface({ input: child.stdout }).on('line', (line) => {
@@ -42,6 +44,7 @@ export function startHelper(namespace: string): Helper {
     pid: child.pid ?? 0,
     tell: <V extends Verb>(verb: V, takes: Verbs[V]['takes']) =>
       new Promise<Verbs[V]['gives']>((resolve, reject) => {
+        if (over) return reject(new Error('its helper ended'))
         const id = next++
         waiting.set(id, ({ gives, error }) => {
           if (error === undefined) resolve(gives as Verbs[V]['gives'])

@@ -13,13 +13,13 @@ export interface AskOptions {
   readonly timeout?: number
 }
 
-export interface Answering {
+interface Answering {
   /** Who has asked so far. */
   seen(): Promise<readonly Seen[]>
   stop(): Promise<void>
 }
 
-export interface Holding {
+interface Holding {
   /** What the server said when it was reached. */
   readonly answer: Answer
   /** How the conversation stands. */
@@ -28,7 +28,7 @@ export interface Holding {
   end(): Promise<Report>
 }
 
-export interface Watching {
+interface Watching {
   /** Packets that came in and matched so far. */
   count(): Promise<number>
   stop(): Promise<void>

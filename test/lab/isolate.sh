@@ -23,11 +23,12 @@ user='--user --map-root-user --mount --net'
 # What a lab needs: some machines allow the namespace and then refuse what is done in it.
 probe() {
   # shellcheck disable=SC2086
-  unshare $1 sh -ec "$enter; ip netns add probe; ip link add probe netns probe type veth peer name peer" 2>&1
+  unshare $1 sh -ec "$enter; ip netns add probe; ip link add probe netns probe type veth peer name peer
+    nft list tables" 2>&1
 }
 
 # An open file is a port in the tests of many ports; the limit of an ordinary user stays.
-ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
+ulimit -n 200000 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 
 if why_plain=$(probe "$plain"); then
   flags=$plain

@@ -13,7 +13,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { type Host, hostAt } from './host.ts'
 import { enter, run, runToEnd } from './process.ts'
 
-export interface Gateway extends Host {
+interface Gateway extends Host {
   readonly outside: string
   readonly outside6: string
   /** Another public address. */
@@ -23,7 +23,7 @@ export interface Gateway extends Host {
   readonly inside6: string
 }
 
-export interface Client extends Host {
+interface Client extends Host {
   /** Every address it has, of both families. */
   readonly addresses: readonly string[]
 }

@@ -177,7 +177,7 @@ function standing(written: Written): Written {
 }
 
 /** A machine without addresses of its own. */
-export const nowhere = { privileged: true, isOurs: () => false } as const
+export const nowhere = { privileged: true, ours: new Set<string>() } as const
 
 export function registerOf({ settings, lists, forwards }: Written): Register {
   const register = new Register()

@@ -1,13 +1,13 @@
 /** A packet is translated once: a target that is an opening of this gateway again is refused, in whatever order it comes. */
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseForward } from '../../src/model/forward.ts'
-import { noChange, Register } from '../../src/model/register.ts'
+import { Problem } from '../../src/model/problem.ts'
+import { asKept, noChange, Register } from '../../src/model/register.ts'
+import { holds } from './arbitrary.ts'
 import { expectClean, problemOf } from './problems.ts'
 
-const ours = {
-  privileged: true,
-  isOurs: ({ text }: { text: string }) => text === '203.0.113.5' || text === '2001:db8::5',
-}
+const circumstances = { privileged: true, ours: new Set(['203.0.113.5', '2001:db8::5']) }
 
 /** A register that took these short forms one after the other; they are called a, b, c and so on. */
 function registerAfter(...shorts: string[]): Register {
@@ -15,7 +15,7 @@ function registerAfter(...shorts: string[]): Register {
   shorts.forEach((short, index) => {
     const [listen, to] = short.split(' -> ')
     const name = String.fromCharCode(97 + index)
-    register.apply({ ...noChange, put: [parseForward({ name, listen, to })] }, ours)
+    register.apply({ ...noChange, put: [parseForward({ name, listen, to })] }, circumstances)
   })
   return register
 }
@@ -78,20 +78,56 @@ describe('forwards that lead to each other', () => {
     expect(problemOf(() => registerAfter(first, second)).code).toBe('chained')
   })
 
-  test('what was taken one by one is taken whole as well', () => {
-    const register = new Register()
-    for (const [name, listen, to] of [
-      ['a', 'tcp/8080', '203.0.113.9:9090'],
-      ['b', 'tcp/9090@203.0.113.9', '10.0.0.5:80'],
-    ]) {
-      try {
-        register.apply({ ...noChange, put: [parseForward({ name, listen, to })] }, ours)
-      } catch {
-        // Refused here, it is not there to be refused later.
-      }
-    }
-    expect(() =>
-      new Register().apply({ ...noChange, put: [...register.forwards.values()] }, ours),
-    ).not.toThrow()
+  test('as those of another family are not', () => {
+    expect(() => registerAfter('tcp/8080 -> 203.0.113.5:80', 'tcp/80 -> fd00::5')).not.toThrow()
   })
 })
+
+/** Forwards whose targets are often openings, and machines that have some of the addresses. */
+const addresses = fc.constantFrom('203.0.113.5', '203.0.113.6', '2001:db8::5', '10.0.0.5')
+const ports = fc.constantFrom('tcp/1', 'tcp/2', 'tcp/1-3', 'tcp+udp/3')
+const meeting = fc.oneof(
+  fc.record({ listen: addresses.map((address) => `icmp@${address}`), to: addresses }),
+  fc.record({
+    listen: fc
+      .tuple(
+        ports,
+        fc.oneof(
+          addresses.map((address) => `@${address}`),
+          fc.constantFrom('', '%eth0'),
+        ),
+      )
+      .map((parts) => parts.join('')),
+    to: fc.record({ host: addresses, port: fc.constantFrom('=1', '=2', '=3', '=4') }),
+  }),
+)
+
+describe('what was taken one by one', () => {
+  test('is taken whole as well, as when the store is opened again', () => {
+    holds(
+      fc.tuple(fc.array(meeting, { maxLength: 6 }), fc.uniqueArray(addresses)),
+      ([written, ours]) => {
+        const register = takenOf(written, new Set(ours))
+        const put = [...register.forwards.values()]
+        expect(() => new Register().apply({ ...noChange, put }, asKept)).not.toThrow()
+        expect(() =>
+          new Register().apply({ ...noChange, put }, { ...asKept, ours: new Set(ours) }),
+        ).not.toThrow()
+      },
+      2000,
+    )
+  })
+})
+
+/** The register of those that were not refused. */
+function takenOf(written: readonly object[], ours: ReadonlySet<string>): Register {
+  const register = new Register()
+  written.forEach((one, index) => {
+    try {
+      register.apply({ ...noChange, put: [parseForward({ name: `f${index}`, ...one })] }, { ...asKept, ours })
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+    }
+  })
+  return register
+}

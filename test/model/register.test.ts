@@ -7,7 +7,7 @@ import { type Change, changeTo, isEmpty, noChange, Register, sameForward } from 
 import { gateways, holds, nowhere, registerOf } from './arbitrary.ts'
 import { expectClean, must, problemOf } from './problems.ts'
 
-const careful = { privileged: false, isOurs: () => false }
+const careful = { privileged: false, ours: new Set<string>() }
 const forward = (name: string, listen: string, more: object = {}) =>
   parseForward({ name, listen, to: '10.0.0.5', ...more })
 const change = (parts: Partial<Change>): Change => ({ ...noChange, ...parts })

@@ -1,9 +1,11 @@
 /** The lab itself: it must be able to show that packets arrive before any test says that they do not. */
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { startDrawbridge } from '../lab/drawbridge.ts'
 import { startLab } from '../lab/lab.ts'
+import { runToEnd } from '../lab/process.ts'
 import { asksDns, asksWeb, startDnsmasq, startNginx, startRedis } from '../lab/servers.ts'
 
 const dnat = `table inet byhand {
@@ -160,6 +162,13 @@ describe('conversations that go on', () => {
     await web.stop()
     await sleep(50)
     expect((await held.look()).end).toBe('reset')
+
+    const greeting = 'echo gateway 81 203.0.113.2 1; sleep 0.2'
+    gateway.spawn('socat', ['tcp-listen:81', `system:${greeting}`])
+    while (!(await gateway.listens('tcp', 81))) await sleep(10)
+    const ending = await client.holds(gateway.outside, 81)
+    await sleep(400)
+    expect((await ending.look()).end).toBe('closed')
   })
 })
 
@@ -211,4 +220,11 @@ describe('drawbridge in the gateway', () => {
     await drawbridge.restart()
     expect((await client.asks(gateway.outside, 8080)).identity).toBe('server')
   })
+})
+
+test('the demo shows what it promises', async () => {
+  const script = fileURLToPath(new URL('../lab/demo.ts', import.meta.url))
+  const { code, stdout } = await runToEnd([process.execPath, script], { env: { DRAWBRIDGE_DEMO_ONCE: '1' } })
+  expect(stdout.match(/✔|✘/g)?.join('')).toBe('✔✔✔✔✔✔')
+  expect(code).toBe(0)
 })

@@ -16,7 +16,7 @@ export function exchange(to: Exchange): Promise<string> {
   return to.protocol === 'udp' ? exchangeUdp(to, to.send) : exchangeTcp(to)
 }
 
-export function connectTcp({ address, port, from, fromPort }: Destination): TcpSocket {
+function connectTcp({ address, port, from, fromPort }: Destination): TcpSocket {
   const local = { ...(from && { localAddress: from }), ...(fromPort && { localPort: fromPort }) }
   return connect({ host: address, port, noDelay: true, ...local })
 }
@@ -39,41 +39,36 @@ export function connectUdp({ address, port, from, fromPort }: Destination): Prom
 /** Connects and waits for the first line that a server of ours says. */
 export function greet(to: Destination): Promise<{ socket: TcpSocket; line: string }> {
   const socket = connectTcp(to)
-  let read = ''
-  return within(
-    to.timeout,
-    () => socket.destroy(),
-    (resolve, reject) => {
-      socket.once('error', reject)
-      socket.once('end', () => reject(new Error('closed')))
-      socket.on('data', (bytes) => {
-        read += bytes.toString('latin1')
-        if (!read.includes('\n')) return
-        socket.removeAllListeners()
-        socket.on('error', () => {})
-        resolve({ socket, line: read.slice(0, read.indexOf('\n')) })
-      })
-    },
-  )
+  const giveUp = () => socket.destroy()
+  return within(to.timeout, giveUp, (resolve, reject) => {
+    let read = ''
+    const look = (bytes: Buffer) => {
+      read += bytes.toString('latin1')
+      if (!read.includes('\n')) return
+      socket.off('data', look)
+      resolve({ socket, line: read.slice(0, read.indexOf('\n')) })
+    }
+    // These two stay: whoever goes on with the socket adds more, and an error that nobody hears would end the process.
+    socket.on('error', reject)
+    socket.on('end', () => reject(new Error('closed')))
+    socket.on('data', look)
+  })
 }
 
 function exchangeTcp(to: Exchange): Promise<string> {
   const socket = connectTcp(to)
   let read = ''
-  return within(
-    to.timeout,
-    () => socket.destroy(),
-    (resolve, reject) => {
-      socket.on('connect', () =>
-        to.halfClose ? socket.end(to.send, 'latin1') : socket.write(to.send, 'latin1'),
-      )
-      socket.on('data', (bytes) => {
-        read += bytes.toString('latin1')
-      })
-      socket.on('error', reject)
-      socket.on('end', () => resolve(read))
-    },
-  )
+  const giveUp = () => socket.destroy()
+  return within(to.timeout, giveUp, (resolve, reject) => {
+    socket.on('connect', () =>
+      to.halfClose ? socket.end(to.send, 'latin1') : socket.write(to.send, 'latin1'),
+    )
+    socket.on('data', (bytes) => {
+      read += bytes.toString('latin1')
+    })
+    socket.on('error', reject)
+    socket.on('end', () => resolve(read))
+  })
 }
 
 async function exchangeUdp(to: Destination, send: string): Promise<string> {
@@ -97,11 +92,15 @@ function within<T>(
   work: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>()
+  let over = false
   const fail = (word: string) => {
-    giveUp()
+    if (!over) giveUp()
     reject(new Error(word))
   }
   const timer = setTimeout(() => fail('timeout'), milliseconds)
   work(resolve, (error) => fail(wordFor(error)))
-  return promise.finally(() => clearTimeout(timer))
+  return promise.finally(() => {
+    over = true
+    clearTimeout(timer)
+  })
 }

@@ -1,0 +1,20 @@
+/** A whole gateway compiled, its forwards numbered from 1 in the order they stand. */
+import { type Element, elementsOf, neededSets } from '../../src/compile/elements.ts'
+import { type Skeleton, skeletonOf } from '../../src/compile/skeleton.ts'
+import type { Family } from '../../src/model/address.ts'
+import type { Written } from '../../src/model/gateway.ts'
+
+export interface Compiled {
+  readonly elements: readonly Element[]
+  readonly skeleton: Skeleton
+}
+
+export function compiled({ settings, lists, forwards }: Written, shield: readonly Family[] = []): Compiled {
+  const byName = new Map(lists.map((list) => [list.name, list]))
+  const on = forwards.filter(({ enabled }) => enabled)
+  const used = [...new Set(on.flatMap((forward) => neededSets(forward, byName)))].sort()
+  return {
+    elements: forwards.flatMap((forward, index) => elementsOf({ number: index + 1, forward }, byName)),
+    skeleton: skeletonOf({ mark: settings.mark, used, shield }),
+  }
+}

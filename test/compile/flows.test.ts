@@ -1,0 +1,66 @@
+/** Which established connections contradict a forward, and which of those must end. */
+import { describe, expect, test } from 'vitest'
+import { agrees, type Flow, mustEnd, tookOpening } from '../../src/compile/flows.ts'
+import { parseForward } from '../../src/model/forward.ts'
+
+const flow: Flow = {
+  protocol: 'tcp',
+  family: 4,
+  source: '198.51.100.9',
+  destination: '203.0.113.5',
+  port: 8001,
+  target: '10.0.0.5',
+  targetPort: 81,
+}
+const forward = { listen: 'tcp/8000-8001', to: ['10.0.0.5:80', '[fd00::5]:80'], from: '198.51.100.0/24' }
+
+describe('a flow', () => {
+  test.each([
+    ['as the forward would send it', {}, {}, true],
+    ['to a target that has changed', {}, { to: '10.0.0.6:80' }, false],
+    ['to a port that has changed', {}, { to: '10.0.0.5:90' }, false],
+    ['of a family that has no target any more', {}, { to: '[fd00::5]:80' }, false],
+    ['from a source that is not allowed any more', {}, { from: '10.0.0.0/8' }, false],
+    ['from a source that is one of anybody', {}, { from: 'anywhere' }, true],
+    ['through a forward that is switched off', {}, { enabled: false }, false],
+    ['of the other family', { family: 6, source: 'fd00::9', target: 'fd00::5' }, { from: 'fd00::/8' }, true],
+  ] as const)('%s', (_, difference, change, expected) => {
+    expect(agrees({ ...flow, ...difference }, parseForward({ ...forward, ...change }), new Map())).toBe(
+      expected,
+    )
+  })
+
+  test('of ping has no ports to compare', () => {
+    const ping = { ...flow, protocol: 'icmp', port: 0, targetPort: 0 } as const
+    const icmp = parseForward('icmp@203.0.113.5 -> 10.0.0.5')
+    expect(agrees(ping, icmp, new Map())).toBe(true)
+    expect(tookOpening(ping, icmp)).toBe(true)
+    expect(tookOpening({ ...ping, destination: '203.0.113.6' }, icmp)).toBe(false)
+    expect(tookOpening(flow, icmp)).toBe(false)
+  })
+
+  test.each([
+    ['tcp/8000-8001', true],
+    ['tcp+udp/8001%eth0', true],
+    ['tcp/8001@203.0.113.5', true],
+    ['tcp/8001@203.0.113.6', false],
+    ['tcp/8000,8002', false],
+    ['udp/8001', false],
+    ['icmp@203.0.113.5', false],
+  ])('came in by %s: %s', (listen, expected) => {
+    expect(tookOpening(flow, parseForward({ listen, to: '10.0.0.5' }))).toBe(expected)
+  })
+})
+
+test.each([
+  ['drain', 'tcp', false],
+  ['drain', 'udp', true],
+  ['drain', 'icmp', true],
+  ['cut', 'tcp', true],
+  ['keep', 'tcp', false],
+  ['keep', 'udp', false],
+] as const)('on_change: %s, %s ends: %s', (on_change, protocol, expected) => {
+  expect(mustEnd({ ...flow, protocol }, parseForward({ listen: 'tcp/80', to: '10.0.0.5', on_change }))).toBe(
+    expected,
+  )
+})

@@ -1,0 +1,58 @@
+/** Whole gateways as the rulesets they become: UPDATE_GOLDEN=1 writes the files anew, and the kernel must take each. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { printDifference } from '../../src/compile/difference.ts'
+import { printSkeleton } from '../../src/compile/skeleton.ts'
+import { parseGateway } from '../../src/model/gateway.ts'
+import { compiled } from '../compile/compiled.ts'
+import { registerOf } from '../model/arbitrary.ts'
+import { type Golden, golden } from './gateways.ts'
+
+const pathOf = (name: string) => new URL(`./${name}.nft`, import.meta.url)
+
+/** The skeleton, and the elements as one transaction that adds them to it. */
+function rulesetOf({ gateway, shield = [] }: Golden): string {
+  const written = parseGateway(gateway)
+  registerOf(written) // The forwards can stand together.
+  const { skeleton, elements } = compiled(written, shield)
+  return `${printSkeleton(skeleton, [])}\n${printDifference({ remove: [], add: elements })}`
+}
+
+describe.each(Object.entries(golden))('%s', (name, one) => {
+  test('is the ruleset of its file', () => {
+    const ruleset = rulesetOf(one)
+    if (process.env.UPDATE_GOLDEN) writeFileSync(pathOf(name), ruleset)
+    expect(existsSync(pathOf(name)), 'written with UPDATE_GOLDEN=1').toBe(true)
+    expect(ruleset).toBe(readFileSync(pathOf(name), 'utf8'))
+  })
+
+  test('is taken by the kernel, twice', () => {
+    const { status, stderr } = loadTwice(readFileSync(pathOf(name), 'utf8'))
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
+  })
+})
+
+test('every file is of a gateway', () => {
+  const files = readdirSync(new URL('.', import.meta.url)).filter((name) => name.endsWith('.nft'))
+  expect(files.sort()).toEqual(
+    Object.keys(golden)
+      .map((name) => `${name}.nft`)
+      .sort(),
+  )
+})
+
+test('a ruleset with a mistake in it is not taken', () => {
+  expect(loadTwice('add rule inet drawbridge nowhere drop\n').status).not.toBe(0)
+})
+
+/** Loads the text into a new network namespace, which goes with the process. */
+function loadTwice(ruleset: string) {
+  const script = 'ruleset=$(cat) && echo "$ruleset" | nft -f - && echo "$ruleset" | nft -f -'
+  return spawnSync('unshare', ['-n', 'sh', '-c', script], {
+    input: ruleset,
+    encoding: 'utf8',
+    timeout: 20_000,
+  })
+}

@@ -1,0 +1,19 @@
+/** A network namespace for one test file alone: its tables, flows and sysctls go with the process. */
+import { spawnSync } from 'node:child_process'
+import koffi from 'koffi'
+
+const CLONE_NEWNET = 0x40000000
+const unshare = koffi.load('libc.so.6').func('int unshare(int flags)')
+
+/** Takes this thread, and every thread and process that it starts from now on, into a new network with a loopback. */
+export function enterNewNetwork(): void {
+  if (unshare(CLONE_NEWNET) !== 0) throw new Error('a new network namespace needs root: unshare -Urn')
+  run('ip', 'link', 'set', 'lo', 'up')
+}
+
+/** Runs a program to its end and gives what it printed. */
+export function run(program: string, ...words: string[]): string {
+  const { status, stdout, stderr } = spawnSync(program, words, { encoding: 'utf8', timeout: 20_000 })
+  if (status !== 0) throw new Error(`${program} ${words.join(' ')}: ${stderr}`)
+  return stdout
+}
