@@ -6,6 +6,7 @@ import { agentAt } from './agent/client.ts'
 import { buildApp } from './api/app.ts'
 import { GatewayService } from './api/gateway.ts'
 import { Problem } from './model/problem.ts'
+import { startConfirmation } from './reconcile/confirmation.ts'
 import { startExpiry } from './reconcile/expiry.ts'
 import { type Clock, startRunner } from './reconcile/runner.ts'
 import { openSqliteStore } from './store/sqlite.ts'
@@ -43,12 +44,14 @@ async function main(): Promise<void> {
   const store = openSqliteStore(join(values.state, 'store', 'drawbridge.db'))
   const agent = agentAt(join(values.run, 'agent', 'agent.sock'))
   const stopExpiry = startExpiry(store, clock)
+  const stopConfirmation = startConfirmation(store, clock)
   const runner = startRunner(store, agent, clock)
   const parts = { store, agent, runner, clock }
   const app = buildApp({ ...parts, service: new GatewayService(parts), version, stop: () => stop(0) })
 
   const socket = join(values.run, 'api.sock')
   const stop = (code: number) => {
+    stopConfirmation()
     stopExpiry()
     runner.stop()
     store.close()

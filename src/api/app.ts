@@ -1,10 +1,11 @@
 /** The one door: routes over the gateway service. Builds an app, never listens. */
+import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { forwardDocument, readDocument } from '../model/document.ts'
 import { Problem } from '../model/problem.ts'
 import { parseNote } from '../model/text.ts'
-import type { Asking, GatewayService, Parts } from './gateway.ts'
+import { type Asking, type GatewayService, type Parts, pendingView } from './gateway.ts'
 import type { Repairs, Status } from './shapes.ts'
 
 export interface AppParts extends Parts {
@@ -22,6 +23,7 @@ const openRequest = z.strictObject({
   privileged: z.boolean().optional(),
   based: z.int().optional(),
   dry_run: z.boolean().optional(),
+  confirm: z.int().min(1).max(86400).optional(),
   note: z.string().optional(),
 })
 
@@ -31,14 +33,25 @@ const applyRequest = z.strictObject({
   privileged: z.boolean().optional(),
   based: z.int().optional(),
   dry_run: z.boolean().optional(),
+  confirm: z.int().min(1).max(86400).optional(),
   note: z.string().optional(),
 })
 
+const rollbackRequest = z.strictObject({
+  to: z.int().optional(),
+  based: z.int().optional(),
+  dry_run: z.boolean().optional(),
+  confirm: z.int().min(1).max(86400).optional(),
+})
+
 const named = z.strictObject({ name: z.string().max(2000) })
+const generationText = z.string().regex(/^\d{1,15}$/)
+const diffQuery = z.strictObject({ from: generationText, to: generationText })
 const downRequest = z.strictObject({ all: z.boolean() })
 
 export function buildApp(parts: AppParts): FastifyInstance {
   const app = Fastify({ bodyLimit, logger: false, routerOptions: { maxParamLength: 2000 } })
+  app.server.on('connection', (socket) => connections.set(socket, Date.now()))
   app.setErrorHandler((error, _request, reply) => {
     const problem = asProblem(error)
     void reply.status(problem.status).type('application/problem+json').send(problem.details())
@@ -51,6 +64,13 @@ export function buildApp(parts: AppParts): FastifyInstance {
   return app
 }
 
+/** When each connection was made. */
+const connections = new WeakMap<Socket, number>()
+
+function connectedAt(request: FastifyRequest): number {
+  return connections.get(request.raw.socket) ?? 0
+}
+
 function readingRoutes(app: FastifyInstance, parts: AppParts): void {
   const { service } = parts
   app.get('/api/v1/status', async (request) => {
@@ -60,6 +80,14 @@ function readingRoutes(app: FastifyInstance, parts: AppParts): void {
   app.get('/api/v1/forwards', () => service.list())
   app.get('/api/v1/forwards/:name', (request) => service.show(nameOf(request)))
   app.get('/api/v1/gateway', async () => service.written())
+  app.get('/api/v1/history', async (request) => {
+    const { most = '50' } = request.query as { most?: string }
+    return service.history(Math.min(Math.max(Number(most) || 50, 1), 1000))
+  })
+  app.get('/api/v1/diff', async (request) => {
+    const { from, to } = readDocument(diffQuery, '', request.query)
+    return service.difference(Number(from), Number(to))
+  })
 }
 
 function changingRoutes(app: FastifyInstance, { service, stop }: AppParts): void {
@@ -82,6 +110,11 @@ function changingRoutes(app: FastifyInstance, { service, stop }: AppParts): void
     const body = readDocument(applyRequest, '', request.body)
     return service.apply(body, asking(request, body))
   })
+  app.post('/api/v1/rollback', (request) => {
+    const body = readDocument(rollbackRequest, '', request.body ?? {})
+    return service.rollback(body.to, asking(request, body))
+  })
+  app.post('/api/v1/confirm', async (request) => service.confirm(connectedAt(request)))
   app.post('/api/v1/down', async (request, reply) => {
     const { all } = readDocument(downRequest, '', request.body)
     if (all) await service.clear()
@@ -106,15 +139,17 @@ interface Wishes {
   readonly based?: number | undefined
   readonly privileged?: boolean | undefined
   readonly note?: string | undefined
+  readonly confirm?: number | undefined
 }
 
-function asking(request: FastifyRequest, { dry_run, based, privileged, note }: Wishes = {}): Asking {
+function asking(request: FastifyRequest, { dry_run, based, privileged, note, confirm }: Wishes = {}): Asking {
   const { dry_run: asked } = request.query as { dry_run?: string }
   return {
     actor: actorOf(request),
     dryRun: dry_run === true || asked === '1',
     based,
     privileged,
+    confirm,
     note: note === undefined ? undefined : parseNote('note', note),
   }
 }
@@ -137,6 +172,7 @@ async function status({ store, runner, agent, version }: AppParts, waitSeconds: 
     repairs: facts?.repairs ?? null,
     forwards: store.register.forwards.size,
     problem: problem?.details() ?? null,
+    pending: pendingView(store),
     version,
   }
 }

@@ -6,11 +6,14 @@ import { Problem, type ProblemDetails } from '../model/problem.ts'
 import type {
   ApplyRequest,
   Changed,
+  Difference,
   ForwardList,
   ForwardView,
   GatewayView,
+  HistoryEntry,
   OpenRequest,
   Plan,
+  RollbackRequest,
   Status,
 } from './shapes.ts'
 
@@ -28,6 +31,11 @@ export interface Client {
   readonly gateway: () => Promise<GatewayView>
   readonly plan: (wanted: ApplyRequest) => Promise<Plan>
   readonly apply: (wanted: ApplyRequest) => Promise<Changed>
+  readonly history: (most: number) => Promise<readonly HistoryEntry[]>
+  readonly difference: (from: number, to: number) => Promise<Difference>
+  readonly rollback: (wanted: RollbackRequest) => Promise<Changed>
+  /** Keeps the change that waits for its confirmation. */
+  readonly confirm: () => Promise<{ readonly generation: number }>
   /** Stops the controller; `all` removes every trace from the kernel first. */
   readonly down: (all: boolean) => Promise<{ readonly cleared: boolean }>
 }
@@ -48,6 +56,10 @@ export function connect(socketPath: string): Client {
     gateway: () => ask('GET', '/gateway'),
     plan: (wanted) => ask('POST', '/plan', wanted),
     apply: (wanted) => ask('POST', '/apply', wanted),
+    history: (most) => ask('GET', `/history?most=${most}`),
+    difference: (from, to) => ask('GET', `/diff?from=${from}&to=${to}`),
+    rollback: (wanted) => ask('POST', '/rollback', wanted),
+    confirm: () => ask('POST', '/confirm', {}),
     down: (all) => ask('POST', '/down', { all }),
   }
 }

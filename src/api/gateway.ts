@@ -8,15 +8,20 @@ import type { Openings } from '../model/openings.ts'
 import { Problem } from '../model/problem.ts'
 import { type Change, changeTo, isEmpty, noChange, sameForward } from '../model/register.ts'
 import type { Clock, Runner } from '../reconcile/runner.ts'
-import type { Origin, Store } from '../store/store.ts'
+import { undoing, withoutExpired } from '../store/record.ts'
+import type { Origin, Recorded, Store } from '../store/store.ts'
+import { historyEntry, linesBetween } from './history.ts'
 import { planOf } from './plan.ts'
 import type {
   ApplyRequest,
   Changed,
+  Difference,
   ForwardList,
   ForwardView,
   GatewayView,
+  HistoryEntry,
   OpenRequest,
+  PendingView,
   Plan,
 } from './shapes.ts'
 import { warningsOf } from './warnings.ts'
@@ -35,6 +40,8 @@ export interface Asking {
   readonly based?: number | undefined
   readonly privileged?: boolean | undefined
   readonly note?: string | undefined
+  /** Seconds within which the change must be confirmed. */
+  readonly confirm?: number | undefined
 }
 
 /** A change is answered when the kernel has it; beyond this the answer is a problem, and the change stays wanted. */
@@ -42,6 +49,8 @@ const kernelPatience = 30_000
 
 export class GatewayService {
   readonly #parts: Parts
+  /** When the last change had come into force. */
+  #inForceSince = 0
   #addresses: ReadonlySet<string> = new Set()
 
   constructor(parts: Parts) {
@@ -83,6 +92,48 @@ export class GatewayService {
     return this.#change(change, asking, change.put)
   }
 
+  /** Keeps the change that waits. `connectedAt` is when the connection was made over which this is asked. */
+  confirm(connectedAt: number): { generation: number } {
+    const { store } = this.#parts
+    if (!store.pending) throw Problem.of('nothing-to-confirm', { now: store.generation })
+    if (connectedAt < this.#inForceSince) throw Problem.of('old-connection', {})
+    store.confirm()
+    return { generation: store.generation }
+  }
+
+  /** Everything becomes what it was in generation `to`, as a new generation. */
+  async rollback(to: number | undefined, asking: Asking): Promise<Changed> {
+    const { store, clock } = this.#parts
+    const wanted = to ?? store.generation - 1
+    const history = this.#historyAfter(wanted)
+    const change = withoutExpired(undoing(history), new Date(clock.now()).toISOString())
+    const note = asking.note ?? `back to generation ${wanted}`
+    return this.#change(change, { ...asking, privileged: true, note }, [], 'rollback')
+  }
+
+  history(most: number): readonly HistoryEntry[] {
+    return this.#parts.store.history(0, most).map(historyEntry)
+  }
+
+  /** What is different in generation `to` from what was in `from`. */
+  difference(from: number, to: number): Difference {
+    const [low, high] = from <= to ? [from, to] : [to, from]
+    this.#refuseUnknown(high)
+    const between = this.#historyAfter(low).filter(({ generation }) => generation <= high)
+    return { from, to, lines: linesBetween(between, from > to) }
+  }
+
+  #historyAfter(generation: number): readonly Recorded[] {
+    this.#refuseUnknown(generation)
+    return this.#parts.store.history(generation, Number.MAX_SAFE_INTEGER)
+  }
+
+  #refuseUnknown(generation: number): void {
+    const now = this.#parts.store.generation
+    if (generation < 0 || generation > now)
+      throw Problem.of('no-such-generation', { wanted: String(generation), now })
+  }
+
   async list(): Promise<ForwardList> {
     const { store } = this.#parts
     const counts = await this.#counts(null)
@@ -121,7 +172,12 @@ export class GatewayService {
     return change
   }
 
-  async #change(wanted: Change, asking: Asking, named: readonly Forward[]): Promise<Changed> {
+  async #change(
+    wanted: Change,
+    asking: Asking,
+    named: readonly Forward[],
+    how: Origin['how'] = 'cli',
+  ): Promise<Changed> {
     const { store, runner } = this.#parts
     await this.#learnAddresses()
     const change = store.register.reduce(wanted)
@@ -132,15 +188,24 @@ export class GatewayService {
     const warnings = warningsOf(named, store.register.lists, this.#addresses)
     if (asking.dryRun || isEmpty(change)) {
       if (!asking.dryRun) await runner.reached(store.generation, kernelPatience)
-      return { changed: !isEmpty(change), generation: store.generation, plan, warnings }
+      return {
+        changed: !isEmpty(change),
+        generation: store.generation,
+        plan,
+        warnings,
+        pending: pendingView(store),
+      }
     }
-    const generation = store.commit(change, this.#originOf(asking), circumstances, asking.based)
+    const confirmWithin = asking.confirm === undefined ? undefined : asking.confirm * 1000
+    const options = { based: asking.based, confirmWithin }
+    const generation = store.commit(change, this.#originOf(asking, how), circumstances, options)
     await runner.reached(generation, kernelPatience)
-    return { changed: true, generation, plan, warnings }
+    this.#inForceSince = this.#parts.clock.now()
+    return { changed: true, generation, plan, warnings, pending: pendingView(store) }
   }
 
-  #originOf({ actor, note }: Asking): Origin {
-    return { actor, how: 'cli', at: new Date(this.#parts.clock.now()).toISOString(), note: note ?? '' }
+  #originOf({ actor, note }: Asking, how: Origin['how']): Origin {
+    return { actor, how, at: new Date(this.#parts.clock.now()).toISOString(), note: note ?? '' }
   }
 
   /** Facts may be as old as the last answer of the agent; without any, only what forwards declare is known as ours. */
@@ -196,6 +261,10 @@ function sameOpening(openings: Openings, forward: Forward): Forward | undefined 
 function renews(forward: Forward, held: Forward): boolean {
   const lasting = forward.expires !== null && held.expires !== null
   return lasting && sameForward({ ...forward, name: held.name, expires: held.expires }, held)
+}
+
+export function pendingView({ pending }: Store): PendingView | null {
+  return pending && { base: pending.base, deadline: pending.deadline }
 }
 
 function nameTaken({ name, listen }: Forward): Problem {

@@ -27,6 +27,32 @@ export interface Changed {
   readonly generation: number
   readonly plan: Plan
   readonly warnings: readonly string[]
+  /** Set when the change is undone unless it is confirmed. */
+  readonly pending: PendingView | null
+}
+
+/** A change that is in force but not kept yet. */
+export interface PendingView {
+  /** The generation that returns without a confirmation. */
+  readonly base: number
+  readonly deadline: string
+}
+
+export interface HistoryEntry {
+  readonly generation: number
+  readonly at: string
+  readonly actor: string
+  readonly how: 'cli' | 'api' | 'expiry' | 'rollback' | 'revert'
+  readonly note: string
+  readonly lines: readonly PlanLine[]
+  /** So many lines are left out. */
+  readonly more: number
+}
+
+export interface Difference {
+  readonly from: number
+  readonly to: number
+  readonly lines: readonly PlanLine[]
 }
 
 export interface PlanLine {
@@ -72,6 +98,7 @@ export interface Status {
   readonly problem: ProblemDetails | null
   /** How often another program's changes to our table were mended since the agent started; null while it is away. */
   readonly repairs: Repairs | null
+  readonly pending: PendingView | null
   readonly version: string
 }
 
@@ -86,6 +113,8 @@ export interface OpenRequest {
   readonly privileged?: boolean | undefined
   readonly based?: number | undefined
   readonly dry_run?: boolean | undefined
+  /** Seconds within which the change must be confirmed. */
+  readonly confirm?: number | undefined
   readonly note?: string | undefined
 }
 
@@ -96,5 +125,15 @@ export interface ApplyRequest {
   readonly privileged?: boolean | undefined
   readonly based?: number | undefined
   readonly dry_run?: boolean | undefined
+  /** Seconds within which the change must be confirmed. */
+  readonly confirm?: number | undefined
   readonly note?: string | undefined
+}
+
+export interface RollbackRequest {
+  /** The generation to go back to; left out: the one before the present one. */
+  readonly to?: number | undefined
+  readonly based?: number | undefined
+  readonly dry_run?: boolean | undefined
+  readonly confirm?: number | undefined
 }

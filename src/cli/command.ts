@@ -23,6 +23,7 @@ export interface Options {
   readonly disabled?: boolean
   readonly privileged?: boolean
   readonly dryRun?: boolean
+  readonly confirm?: string
   readonly file?: string
   readonly prune?: boolean
   readonly nft?: boolean

@@ -19,6 +19,13 @@ export const outputOption = new Option(
 
 const privilegedOption = new Option('--privileged', 'allow ports below 1024')
 
+const dryRunOption = new Option('--dry-run', 'say what would be done, and do nothing')
+
+const confirmOption = new Option(
+  '--confirm <DURATION>',
+  'undo the change by itself after that time, unless you say: drawbridge confirm',
+)
+
 export const openOptions: readonly Option[] = [
   new Option('--name <N>', 'name of the forward (default: made of LISTEN)'),
   new Option(
@@ -38,7 +45,8 @@ export const openOptions: readonly Option[] = [
   new Option('--note <TEXT>', 'one line for those who come after you'),
   new Option('--disabled', 'keep it, but do not open it yet'),
   privilegedOption,
-  new Option('--dry-run', 'say what would be done, and do nothing'),
+  dryRunOption,
+  confirmOption,
 ]
 
 const fileOption = new Option(
@@ -58,6 +66,9 @@ export const planOptions: readonly Option[] = [
 export const applyOptions: readonly Option[] = [
   fileOption,
   pruneOption,
-  new Option('--dry-run', 'say what would be done, and do nothing'),
+  dryRunOption,
+  confirmOption,
   privilegedOption,
 ]
+
+export const rollbackOptions: readonly Option[] = [dryRunOption, confirmOption]

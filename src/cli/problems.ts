@@ -34,6 +34,13 @@ export function anywhereAndMore(rest: readonly string[]): Problem {
   )
 }
 
+export function badGeneration(text: string): Problem {
+  return misused(
+    `${shown(text)} is not the number of a generation`,
+    'See which there are with: drawbridge history. For example: drawbridge diff 6 7.',
+  )
+}
+
 export function unreadableFile(path: string, why: string): Problem {
   return Problem.from({
     code: 'unreadable-file',

@@ -6,6 +6,7 @@ import { changingCommands } from './commands/changing.ts'
 import { completingCommands } from './commands/completing.ts'
 import { fileCommands } from './commands/files.ts'
 import { lookingCommands } from './commands/looking.ts'
+import { pastCommands } from './commands/past.ts'
 import { runningCommands } from './commands/running.ts'
 import { done, exitCodeOf, invalid } from './exit.ts'
 import { outputOption, stateOption } from './options.ts'
@@ -17,6 +18,7 @@ const specs = [
   ...changingCommands,
   ...lookingCommands,
   ...fileCommands,
+  ...pastCommands,
   ...completingCommands,
 ]
 

@@ -17,7 +17,13 @@ export function openRequestOf(
     forward: { ...openingOf(operands), ...wishesOf(options, now) },
     ...(privileged && { privileged }),
     ...(dryRun && { dry_run: dryRun }),
+    ...(options.confirm !== undefined && { confirm: confirmSeconds(options.confirm) }),
   }
+}
+
+/** A confirmation is asked for in whole seconds. */
+export function confirmSeconds(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseDuration('--confirm', text) / 1000
 }
 
 /** `tcp/8443 10.0.0.5:443 [fd00::5]:443`, or the short form as one word with perhaps more targets after it. */

@@ -185,6 +185,27 @@ export const catalogue = {
     says: ({ what, most }) => `limits: more than ${most} different values of ${what} on one gateway`,
     remedy: () => 'Use the same value for several forwards; each distinct value is one rule in the kernel.',
   }),
+  unconfirmed: entry<{ base: number; deadline: string }>({
+    status: 409,
+    says: ({ base, deadline }) =>
+      `a change waits for its confirmation; without it, generation ${base} returns at ${deadline}`,
+    remedy: () => 'Keep it with: drawbridge confirm. Or wait until it is undone.',
+  }),
+  'nothing-to-confirm': entry<{ now: number }>({
+    status: 409,
+    says: ({ now }) => `no change waits for a confirmation; the gateway is at generation ${now}`,
+    remedy: () => 'If one did, its time is over and it was undone. See: drawbridge history.',
+  }),
+  'old-connection': entry<Record<never, never>>({
+    status: 409,
+    says: () => 'this connection is older than the change, so it does not show that you can still get in',
+    remedy: () => 'Confirm over a new connection: drawbridge confirm opens one by itself.',
+  }),
+  'no-such-generation': entry<{ wanted: string; now: number }>({
+    status: 404,
+    says: ({ wanted, now }) => `there is no generation ${wanted}; the gateway is at ${now}`,
+    remedy: () => 'See which there are with: drawbridge history.',
+  }),
   'kernel-refused': entry<{ words: string }>({
     status: 502,
     says: ({ words }) => `the kernel refused the change: ${words}`,

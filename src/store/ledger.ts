@@ -3,15 +3,25 @@
 import { Problem } from '../model/problem.ts'
 import type { Change, Circumstances } from '../model/register.ts'
 import { Register } from '../model/register.ts'
-import type { Touched } from './store.ts'
+import { recordOf } from './record.ts'
+import type { CommitOptions, Origin, Pending, Recorded, Touched } from './store.ts'
 
 /** So many generations back, a follower is told what changed instead of everything. */
 const remembered = 1000
+
+/** What a commit has to make durable, all or nothing. */
+export interface Kept {
+  readonly record: Recorded
+  /** The numbers given to forwards that are new. */
+  readonly given: ReadonlyMap<string, number>
+  readonly pending: Pending | null
+}
 
 export class Ledger {
   readonly register = new Register()
   readonly numbers = new Map<string, number>()
   generation = 0
+  pending: Pending | null = null
   /** The next number to give. */
   nextNumber = 1
   readonly #touched = new Map<number, Change>()
@@ -20,17 +30,19 @@ export class Ledger {
   /** Takes `change` over when `persist` has made it durable; undone when that throws. */
   commit(
     change: Change,
+    origin: Origin,
     circumstances: Circumstances,
-    based: number | undefined,
-    persist: (given: ReadonlyMap<string, number>) => void,
+    options: CommitOptions,
+    persist: (kept: Kept) => void,
   ): number {
-    if (based !== undefined && based !== this.generation) {
-      throw Problem.of('stale-generation', { based, now: this.generation })
-    }
+    refuseStale(this.generation, options.based)
+    refuseUnconfirmed(this.pending, origin)
+    const record = recordOf(this.register, change, origin, this.generation + 1)
     const undo = this.register.apply(change, circumstances)
     const given = this.#give(change)
+    const pending = this.#pendingAfter(origin, options)
     try {
-      persist(given)
+      persist({ record, given, pending })
     } catch (error) {
       undo()
       throw error
@@ -39,10 +51,18 @@ export class Ledger {
     for (const [name, number] of given) this.numbers.set(name, number)
     this.nextNumber += given.size
     this.generation += 1
+    this.pending = pending
     this.#touched.set(this.generation, change)
     this.#touched.delete(this.generation - remembered)
     for (const listener of this.#listeners) listener()
     return this.generation
+  }
+
+  #pendingAfter({ how, at }: Origin, { confirmWithin }: CommitOptions): Pending | null {
+    if (how === 'revert') return null
+    if (confirmWithin === undefined) return this.pending
+    const deadline = new Date(Date.parse(at) + confirmWithin).toISOString()
+    return { base: this.generation, deadline, windowMilliseconds: confirmWithin }
   }
 
   #give(change: Change): Map<string, number> {
@@ -70,5 +90,15 @@ export class Ledger {
 
   onCommit(listener: () => void): void {
     this.#listeners.push(listener)
+  }
+}
+
+function refuseStale(now: number, based: number | undefined): void {
+  if (based !== undefined && based !== now) throw Problem.of('stale-generation', { based, now })
+}
+
+function refuseUnconfirmed(pending: Pending | null, { how }: Origin): void {
+  if (pending && how !== 'revert' && how !== 'expiry') {
+    throw Problem.of('unconfirmed', { base: pending.base, deadline: pending.deadline })
   }
 }

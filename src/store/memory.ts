@@ -1,9 +1,10 @@
 /** A store that forgets: an honest second implementation, held to the same contract as SQLite's. */
 import { Ledger } from './ledger.ts'
-import type { Store } from './store.ts'
+import type { Recorded, Store } from './store.ts'
 
 export function openMemoryStore(): Store {
   const ledger = new Ledger()
+  const records: Recorded[] = []
   return {
     get generation() {
       return ledger.generation
@@ -13,7 +14,15 @@ export function openMemoryStore(): Store {
     },
     register: ledger.register,
     numberOf: (name) => ledger.numberOf(name),
-    commit: (change, _origin, circumstances, based) => ledger.commit(change, circumstances, based, () => {}),
+    get pending() {
+      return ledger.pending
+    },
+    commit: (change, origin, circumstances, options = {}) =>
+      ledger.commit(change, origin, circumstances, options, ({ record }) => void records.unshift(record)),
+    confirm: () => {
+      ledger.pending = null
+    },
+    history: (after, most) => records.filter(({ generation }) => generation > after).slice(0, most),
     since: (generation) => ledger.since(generation),
     onCommit: (listener) => ledger.onCommit(listener),
     close: () => {},

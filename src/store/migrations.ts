@@ -6,7 +6,8 @@ const migrations: readonly string[] = [
      one INTEGER PRIMARY KEY CHECK (one = 1),
      generation INTEGER NOT NULL,
      next_number INTEGER NOT NULL,
-     settings TEXT NOT NULL
+     settings TEXT NOT NULL,
+     pending TEXT
    ) STRICT;
    CREATE TABLE forwards (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
    CREATE TABLE lists (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;

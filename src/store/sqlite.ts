@@ -1,15 +1,13 @@
 /** The store of one machine: SQLite in WAL mode, every commit flushed to the disk before it is acknowledged. */
 import { DatabaseSync } from 'node:sqlite'
-import { printPrefix } from '../model/address.ts'
-import type { ForwardDocument } from '../model/document.ts'
-import { parseForward, printForward } from '../model/forward.ts'
-import { defaultSettings, parseList, parseMark, printMark, type Settings } from '../model/gateway.ts'
+import { parseForward } from '../model/forward.ts'
+import { parseList } from '../model/gateway.ts'
 import { Problem } from '../model/problem.ts'
 import { asKept, type Change, noChange } from '../model/register.ts'
-import type { List } from '../model/sources.ts'
-import { Ledger } from './ledger.ts'
+import { type Kept, Ledger } from './ledger.ts'
 import { migrate } from './migrations.ts'
-import type { Origin, Store } from './store.ts'
+import { readSettings } from './record.ts'
+import type { Origin, Pending, Recorded, SettingsDocument, Store } from './store.ts'
 
 /** Opens or makes the database at `path`. Throws `store-unusable`; then the file is as it was. */
 export function openSqliteStore(path: string): Store {
@@ -36,12 +34,18 @@ function storeOf(database: DatabaseSync): Store {
     },
     register: ledger.register,
     numberOf: (name) => ledger.numberOf(name),
-    commit: (change, origin, circumstances, based) => {
-      const before = documentsOf(ledger, change)
-      return ledger.commit(change, circumstances, based, (given) => {
-        inTransaction(database, () => write(writer, change, given, ledger, origin, before))
-      })
+    get pending() {
+      return ledger.pending
     },
+    commit: (change, origin, circumstances, options = {}) =>
+      ledger.commit(change, origin, circumstances, options, (kept) => {
+        inTransaction(database, () => write(writer, change, ledger, kept))
+      }),
+    confirm: () => {
+      writer.confirm.run()
+      ledger.pending = null
+    },
+    history: (after, most) => (writer.history.all(after, most) as unknown as ChangeRow[]).map(readRecord),
     since: (generation) => ledger.since(generation),
     onCommit: (listener) => ledger.onCommit(listener),
     close: () => database.close(),
@@ -50,8 +54,8 @@ function storeOf(database: DatabaseSync): Store {
 
 /** What is kept was checked when it was written, on facts of then; it is taken over as it is. */
 function load(database: DatabaseSync, ledger: Ledger): void {
-  const state = database.prepare('SELECT generation, next_number, settings FROM state').get() as
-    | { generation: number; next_number: number; settings: string }
+  const state = database.prepare('SELECT generation, next_number, settings, pending FROM state').get() as
+    | { generation: number; next_number: number; settings: string; pending: string | null }
     | undefined
   if (!state) return
   const forwards = database
@@ -63,13 +67,14 @@ function load(database: DatabaseSync, ledger: Ledger): void {
       ...noChange,
       put: forwards.map(({ body }) => parseForward(JSON.parse(body))),
       putLists: lists.map(({ name, body }) => parseList(name, JSON.parse(body) as string[])),
-      settings: readSettings(state.settings),
+      settings: readSettings(JSON.parse(state.settings) as SettingsDocument),
     },
     asKept,
   )
   for (const { name, number } of forwards) ledger.numbers.set(name, number)
   ledger.generation = state.generation
   ledger.nextNumber = state.next_number
+  ledger.pending = state.pending === null ? null : (JSON.parse(state.pending) as Pending)
 }
 
 interface ForwardRow {
@@ -83,13 +88,13 @@ interface ListRow {
   readonly body: string
 }
 
-function readSettings(text: string): Settings {
-  const { privileged, mark } = JSON.parse(text) as { privileged?: boolean; mark?: string }
-  return { ...defaultSettings, privileged: privileged ?? false, mark: parseMark('mark', mark) }
+interface ChangeRow extends Origin {
+  readonly generation: number
+  readonly body: string
 }
 
-function printSettings({ privileged, mark }: Settings): string {
-  return JSON.stringify({ privileged, mark: printMark(mark) })
+function readRecord({ body, ...row }: ChangeRow): Recorded {
+  return { ...row, ...(JSON.parse(body) as Pick<Recorded, 'forwards' | 'lists' | 'settings'>) }
 }
 
 function prepare(database: DatabaseSync) {
@@ -99,8 +104,10 @@ function prepare(database: DatabaseSync) {
     putList: database.prepare('INSERT OR REPLACE INTO lists (name, body) VALUES (?, ?)'),
     removeList: database.prepare('DELETE FROM lists WHERE name = ?'),
     putState: database.prepare(
-      'INSERT OR REPLACE INTO state (one, generation, next_number, settings) VALUES (1, ?, ?, ?)',
+      'INSERT OR REPLACE INTO state (one, generation, next_number, settings, pending) VALUES (1, ?, ?, ?, ?)',
     ),
+    confirm: database.prepare('UPDATE state SET pending = NULL'),
+    history: database.prepare('SELECT * FROM changes WHERE generation > ? ORDER BY generation DESC LIMIT ?'),
     putChange: database.prepare(
       'INSERT INTO changes (generation, at, actor, how, note, body) VALUES (?, ?, ?, ?, ?, ?)',
     ),
@@ -118,51 +125,25 @@ function inTransaction(database: DatabaseSync, work: () => void): void {
   }
 }
 
-/** The forwards and lists that a change names, as they are before it. */
-interface Before {
-  readonly forwards: Readonly<Record<string, ForwardDocument>>
-  readonly lists: Readonly<Record<string, readonly string[]>>
-}
-
-function documentsOf({ register }: Ledger, change: Change): Before {
-  const forwards = [...change.remove, ...change.put.map(({ name }) => name)].flatMap(
-    (name) => register.forwards.get(name) ?? [],
-  )
-  const lists = [...change.removeLists, ...change.putLists.map(({ name }) => name)].flatMap(
-    (name) => register.lists.get(name) ?? [],
-  )
-  return {
-    forwards: Object.fromEntries(forwards.map((forward) => [forward.name, printForward(forward)])),
-    lists: Object.fromEntries(lists.map((list) => [list.name, printList(list)])),
-  }
-}
-
-function printList({ prefixes }: List): string[] {
-  return prefixes.map(printPrefix)
-}
-
 function write(
   to: ReturnType<typeof prepare>,
   change: Change,
-  given: ReadonlyMap<string, number>,
   ledger: Ledger,
-  origin: Origin,
-  before: Before,
+  { record, given, pending }: Kept,
 ): void {
-  const generation = ledger.generation + 1
-  const settings = printSettings(ledger.register.settings)
+  const { generation, at, actor, how, note, forwards, lists, settings } = record
   for (const name of change.remove) to.removeForward.run(name)
-  for (const forward of change.put) {
-    const number = given.get(forward.name) ?? ledger.numberOf(forward.name)
-    to.putForward.run(number, forward.name, JSON.stringify(printForward(forward)))
+  for (const { name } of change.put) {
+    const number = given.get(name) ?? ledger.numberOf(name)
+    to.putForward.run(number, name, JSON.stringify(forwards[name]?.after))
   }
   for (const name of change.removeLists) to.removeList.run(name)
-  for (const list of change.putLists) to.putList.run(list.name, JSON.stringify(printList(list)))
-  to.putState.run(generation, ledger.nextNumber + given.size, settings)
-  const after = {
-    forwards: Object.fromEntries(change.put.map((forward) => [forward.name, printForward(forward)])),
-    lists: Object.fromEntries(change.putLists.map((list) => [list.name, printList(list)])),
-  }
-  const body = JSON.stringify({ before, after, settings })
-  to.putChange.run(generation, origin.at, origin.actor, origin.how, origin.note, body)
+  for (const { name } of change.putLists) to.putList.run(name, JSON.stringify(lists[name]?.after))
+  to.putState.run(
+    generation,
+    ledger.nextNumber + given.size,
+    JSON.stringify(settings.after),
+    pending && JSON.stringify(pending),
+  )
+  to.putChange.run(generation, at, actor, how, note, JSON.stringify({ forwards, lists, settings }))
 }

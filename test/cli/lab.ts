@@ -131,6 +131,7 @@ export function changed(lines: readonly PlanLine[], own: Partial<Changed> = {}):
     generation: 8,
     plan: { based: 7, lines, nft: '' },
     warnings: [],
+    pending: null,
     ...own,
   }
 }
@@ -144,6 +145,7 @@ export function status(own: Partial<Status> = {}): Status {
     forwards: 3,
     problem: null,
     repairs: null,
+    pending: null,
     version: '1.2.3',
     ...own,
   }

@@ -11,6 +11,12 @@ export function enterNewNetwork(): void {
   run('ip', 'link', 'set', 'lo', 'up')
 }
 
+/** Adds two interfaces that are the ends of one cable. */
+export function addLinks(one: string, other: string): void {
+  run('ip', 'link', 'add', one, 'type', 'veth', 'peer', 'name', other)
+  for (const name of [one, other]) run('ip', 'link', 'set', name, 'up')
+}
+
 /** Runs a program to its end and gives what it printed. */
 export function run(program: string, ...words: string[]): string {
   const { status, stdout, stderr } = spawnSync(program, words, { encoding: 'utf8', timeout: 20_000 })

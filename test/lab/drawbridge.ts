@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url'
 import { type Client, connect } from '../../src/api/client.ts'
 import type { Changed } from '../../src/api/shapes.ts'
 import type { ForwardDocument } from '../../src/model/document.ts'
-import { compileCache } from './helper.ts'
 import type { Lab } from './lab.ts'
 import type { Result, Running, RunOptions } from './process.ts'
+import { compileCache } from './resident.ts'
 
 /** The optional parts of a forward, as the tests write them. */
 interface Wishes {

@@ -1,8 +1,8 @@
 /** One machine of the lab: a network namespace, and what a test can have done in it. */
 import { randomBytes } from 'node:crypto'
-import { type Helper, startHelper } from './helper.ts'
 import type { Answer, Protocol, Report, Seen } from './inside/protocol.ts'
 import { enter, type Result, type Running, type RunOptions, run, runToEnd, start } from './process.ts'
+import { type Resident, startResident } from './resident.ts'
 
 export interface AskOptions {
   readonly protocol?: Protocol
@@ -97,15 +97,15 @@ const patience = 2000
 export function hostAt(place: Place, defer: (work: () => Promise<void>) => void): Host {
   const { name, namespace, ip, ip6 } = place
   const within = (command: string, args: readonly string[]) => [...enter(namespace), command, ...args]
-  let started: Helper | undefined
-  const helper = () => {
+  let started: Resident | undefined
+  const resident = () => {
     if (started) return started
-    const fresh = startHelper(namespace)
+    const fresh = startResident(namespace)
     started = fresh
     defer(() => fresh.end())
     return fresh
   }
-  const talk = talkOf(name, helper)
+  const talk = talkOf(name, resident)
   return {
     ...place,
     ...talk,
@@ -131,13 +131,13 @@ export function hostAt(place: Place, defer: (work: () => Promise<void>) => void)
       return (await run(within('ss', ['-H', '-l', '-n', kind, `sport = :${port}`]))).trim() !== ''
     },
     watches: (match) => watch(within, match),
-    pid: () => helper().pid,
+    pid: () => resident().pid,
   }
 }
 
 type Talk = Pick<Host, 'answers' | 'servesWeb' | 'asks' | 'exchanges' | 'holds'>
 
-function talkOf(name: string, helper: () => Helper): Talk {
+function talkOf(name: string, resident: () => Resident): Talk {
   const destination = (address: string, port: number, options: AskOptions) => ({
     address,
     port,
@@ -154,39 +154,39 @@ function talkOf(name: string, helper: () => Helper): Talk {
   return {
     answers: async (protocol, ports, { address, identity = name } = {}) => {
       const [first = 0, last = first] = String(ports).split('-').map(Number)
-      const { handle } = await helper()
+      const { handle } = await resident()
         .tell('answer', { protocol, first, last, identity, address })
         .catch(told(`answers ${protocol} ${ports}`))
       return {
-        seen: () => helper().tell('seen', { handle }),
-        stop: async () => void (await helper().tell('stop', { handle })),
+        seen: () => resident().tell('seen', { handle }),
+        stop: async () => void (await resident().tell('stop', { handle })),
       }
     },
     servesWeb: async (port, text) => {
-      await helper()
+      await resident()
         .tell('web', { port, text })
         .catch(told(`serves the web on ${port}`))
     },
     asks: (address, port, options = {}) =>
-      helper()
+      resident()
         .tell('ask', destination(address, port, options))
         .catch(told(asking(address, port, options))),
     exchanges: async (address, port, send, { halfClose = false, ...options } = {}) => {
       const wanted = { ...destination(address, port, options), send, halfClose }
       return (
-        await helper()
+        await resident()
           .tell('exchange', wanted)
           .catch(told(asking(address, port, options)))
       ).received
     },
     holds: async (address, port, { every = 50, ...options } = {}) => {
-      const { handle, answer } = await helper()
+      const { handle, answer } = await resident()
         .tell('stream', { ...destination(address, port, options), every })
         .catch(told(asking(address, port, options)))
       return {
         answer,
-        look: () => helper().tell('look', { handle }),
-        end: () => helper().tell('end', { handle }),
+        look: () => resident().tell('look', { handle }),
+        end: () => resident().tell('end', { handle }),
       }
     },
   }

@@ -103,9 +103,23 @@ const meeting = fc.oneof(
 )
 
 describe('what was taken one by one', () => {
+  test('is taken whole as well, also when an address became one of ours by a third forward', () => {
+    const register = takenOf(
+      [
+        { listen: 'tcp/1@203.0.113.5', to: '203.0.113.6:2' },
+        { listen: 'tcp/1@203.0.113.6', to: '10.0.0.5' },
+        { listen: 'tcp/2', to: '10.0.0.5' },
+      ],
+      new Set(),
+    )
+    expect(() =>
+      new Register().apply({ ...noChange, put: [...register.forwards.values()] }, asKept),
+    ).not.toThrow()
+  })
+
   test('is taken whole as well, as when the store is opened again', () => {
     holds(
-      fc.tuple(fc.array(meeting, { maxLength: 6 }), fc.uniqueArray(addresses)),
+      fc.tuple(fc.array(meeting, { maxLength: 8, size: 'max' }), fc.uniqueArray(addresses)),
       ([written, ours]) => {
         const register = takenOf(written, new Set(ours))
         const put = [...register.forwards.values()]

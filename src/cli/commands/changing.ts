@@ -2,6 +2,7 @@
 import type { Changed, PlanLine } from '../../api/shapes.ts'
 import type { Call, Spec } from '../command.ts'
 import { done } from '../exit.ts'
+import { pendingLines } from '../lines.ts'
 import { openOptions } from '../options.ts'
 import { answer, warn } from '../output.ts'
 import { emptyName } from '../problems.ts'
@@ -49,7 +50,8 @@ async function open({ world, client, operands, options, format }: Call): Promise
   await answer(world.terminal, format, changed, async () => {
     const lines = forwardLines(changed)
     if (!changed.changed) return [await alreadySo(client, options.name ?? request.forward.listen)]
-    if (!options.dryRun) return lines.map(({ sentence }) => plain(sentence))
+    if (!options.dryRun)
+      return [...lines.map(({ sentence }) => plain(sentence)), ...pendingLines(changed.pending)]
     return lines.map(({ verb, name, sentence }) => `would ${verb} ${name}: ${plain(sentence)}`)
   })
   return done
@@ -91,6 +93,7 @@ function merged(all: readonly Changed[]): Changed {
       nft: all.map(({ plan }) => plan.nft).join(''),
     },
     warnings: all.flatMap(({ warnings }) => warnings),
+    pending: all.at(-1)?.pending ?? null,
   }
 }
 

@@ -1,11 +1,12 @@
 /** export, plan and apply: the gateway as a file. */
-import type { ApplyRequest, Plan, PlanLine } from '../../api/shapes.ts'
+import type { ApplyRequest, Plan } from '../../api/shapes.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, wouldChange } from '../exit.ts'
 import { readGatewayFile } from '../file.ts'
+import { changeLines, future, past, pendingLines, type Tense } from '../lines.ts'
 import { applyOptions, planOptions } from '../options.ts'
 import { answer, printValue, warn } from '../output.ts'
-import { plain } from '../text.ts'
+import { confirmSeconds } from '../request.ts'
 
 export const fileCommands: readonly Spec[] = [
   {
@@ -55,33 +56,26 @@ async function apply(call: Call): Promise<number> {
   const { world, client, options, format } = call
   const changed = await client.apply(await requestOf(call))
   warn(world.terminal, changed.warnings)
-  await answer(world.terminal, format, changed, () => linesOf(changed.plan, options.dryRun ? future : past))
+  await answer(world.terminal, format, changed, () => [
+    ...linesOf(changed.plan, options.dryRun ? future : past),
+    ...pendingLines(changed.pending),
+  ])
   return done
 }
 
 async function requestOf({ world, options }: Call): Promise<ApplyRequest> {
-  const { file = '-', prune, privileged, dryRun } = options
+  const { file = '-', prune, privileged, dryRun, confirm } = options
   return {
     gateway: await readGatewayFile(file, world.stdin),
     ...(prune && { prune }),
     ...(privileged && { privileged }),
     ...(dryRun && { dry_run: dryRun }),
+    ...(confirm !== undefined && { confirm: confirmSeconds(confirm) }),
   }
 }
 
-type Tense = Readonly<Record<PlanLine['verb'], string>>
-
-const past: Tense = { add: 'added', change: 'changed', remove: 'removed' }
-const future: Tense = { add: 'would add', change: 'would change', remove: 'would remove' }
-
 function linesOf({ lines, based }: Plan, tense: Tense): readonly string[] {
-  if (lines.length === 0) return [`already so: nothing differs from generation ${based}`]
-  return lines.flatMap((line) => [
-    `${tense[line.verb]} ${subjectOf(line)}: ${plain(line.sentence)}`,
-    ...(line.before === undefined ? [] : [`  before: ${plain(line.before)}`]),
-  ])
-}
-
-function subjectOf({ what, name }: PlanLine): string {
-  return what === 'list' ? `list ${name}` : name
+  return lines.length === 0
+    ? [`already so: nothing differs from generation ${based}`]
+    : changeLines(lines, tense)
 }

@@ -7,6 +7,7 @@ import { parseDuration } from '../../model/limits.ts'
 import { Problem } from '../../model/problem.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, failed } from '../exit.ts'
+import { pendingLines } from '../lines.ts'
 import { answer, sayProblem } from '../output.ts'
 import { counted, plain } from '../text.ts'
 
@@ -72,7 +73,9 @@ async function status(call: Call): Promise<number> {
   const now = await readyWithin(client, patience, world.now)
   const problem = problemOf(now)
   const sentence = `ready: generation ${now.generation}, ${counted(now.forwards, 'forward')}, kernel in step`
-  await answer(world.terminal, format, now, () => (problem ? [] : [sentence, ...repairLines(now)]))
+  await answer(world.terminal, format, now, () =>
+    problem ? [] : [sentence, ...repairLines(now), ...pendingLines(now.pending)],
+  )
   if (!problem) return done
   sayProblem(world.terminal, problem)
   return failed

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Reply, Verb, Verbs } from './inside/protocol.ts'
 import { enter } from './process.ts'
 
-export interface Helper {
+export interface Resident {
   readonly pid: number
   /** Rejects with one of the words in protocol.ts. */
   tell<V extends Verb>(verb: V, takes: Verbs[V]['takes']): Promise<Verbs[V]['gives']>
@@ -18,11 +18,11 @@ export const compileCache = fileURLToPath(new URL('../../node_modules/.cache/lab
 
 type Settle = (reply: Reply) => void
 
-export function startHelper(namespace: string): Helper {
+export function startResident(namespace: string): Resident {
   const [file = '', ...args] = [...enter(namespace), process.execPath, script]
   const child = spawn(file, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { NODE_COMPILE_CACHE: compileCache },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache },
   })
   const waiting = new Map<number, Settle>()
   let next = 1
@@ -32,7 +32,7 @@ export function startHelper(namespace: string): Helper {
     child.once('exit', () => resolve())
   }).then(() => {
     over = true
-    for (const settle of waiting.values()) settle({ id: 0, error: 'its helper ended' })
+    for (const settle of waiting.values()) settle({ id: 0, error: 'its process ended' })
   })
   child.stdin.on('error', () => {})
   createInterface({ input: child.stdout }).on('line', (line) => {
@@ -44,7 +44,7 @@ export function startHelper(namespace: string): Helper {
     pid: child.pid ?? 0,
     tell: <V extends Verb>(verb: V, takes: Verbs[V]['takes']) =>
       new Promise<Verbs[V]['gives']>((resolve, reject) => {
-        if (over) return reject(new Error('its helper ended'))
+        if (over) return reject(new Error('its process ended'))
         const id = next++
         waiting.set(id, ({ gives, error }) => {
           if (error === undefined) resolve(gives as Verbs[V]['gives'])

@@ -1,0 +1,84 @@
+/** A change as it is kept, and changes that lead back. Pure. */
+import { printPrefix } from '../model/address.ts'
+import { parseForward, printForward } from '../model/forward.ts'
+import { defaultSettings, parseList, parseMark, printMark, type Settings } from '../model/gateway.ts'
+import type { Change, Register } from '../model/register.ts'
+import type { BeforeAfter, Origin, Recorded, SettingsDocument } from './store.ts'
+
+/** What `change` does to `register`, written down before it is done. */
+export function recordOf(register: Register, change: Change, origin: Origin, generation: number): Recorded {
+  const after = new Map(change.put.map((forward) => [forward.name, forward]))
+  const lists = new Map(change.putLists.map((list) => [list.name, list]))
+  return {
+    generation,
+    actor: origin.actor,
+    how: origin.how,
+    at: origin.at,
+    note: origin.note,
+    forwards: pairs([...change.remove, ...after.keys()], register.forwards, after, printForward),
+    lists: pairs([...change.removeLists, ...lists.keys()], register.lists, lists, ({ prefixes }) =>
+      prefixes.map(printPrefix),
+    ),
+    settings: {
+      before: printSettings(register.settings),
+      after: printSettings(change.settings ?? register.settings),
+    },
+  }
+}
+
+function pairs<T, D>(
+  names: readonly string[],
+  before: ReadonlyMap<string, T>,
+  after: ReadonlyMap<string, T>,
+  print: (value: T) => D,
+): Record<string, BeforeAfter<D>> {
+  const side = (value: T | undefined) => (value === undefined ? null : print(value))
+  return Object.fromEntries(
+    names.map((name) => [name, { before: side(before.get(name)), after: side(after.get(name)) }]),
+  )
+}
+
+export function printSettings({ privileged, mark }: Settings): SettingsDocument {
+  return { privileged, mark: printMark(mark) }
+}
+
+export function readSettings({ privileged, mark }: SettingsDocument): Settings {
+  return { ...defaultSettings, privileged, mark: parseMark('mark', mark) }
+}
+
+/**
+ * The change that undoes `history`: everything that any of its entries named becomes what it was before the first of
+ * them. Costs what was changed since, not what is held.
+ */
+export function undoing(history: readonly Recorded[]): Change {
+  const oldestFirst = [...history].sort((a, b) => a.generation - b.generation)
+  const forwards = firstBefore(oldestFirst.map((entry) => entry.forwards))
+  const lists = firstBefore(oldestFirst.map((entry) => entry.lists))
+  const [first] = oldestFirst
+  return {
+    put: [...forwards.values()].flatMap((document) => (document ? [parseForward(document)] : [])),
+    remove: [...forwards].filter(([, document]) => document === null).map(([name]) => name),
+    putLists: [...lists].flatMap(([name, entries]) => (entries ? [parseList(name, entries)] : [])),
+    removeLists: [...lists].filter(([, entries]) => entries === null).map(([name]) => name),
+    settings: first?.settings.before ? readSettings(first.settings.before) : null,
+  }
+}
+
+/** What has expired meanwhile does not come back with an older generation. */
+export function withoutExpired(change: Change, now: string): Change {
+  const over = change.put.filter(({ expires }) => expires !== null && Date.parse(expires) <= Date.parse(now))
+  const names = new Set(over.map(({ name }) => name))
+  return {
+    ...change,
+    put: change.put.filter(({ name }) => !names.has(name)),
+    remove: [...change.remove, ...names],
+  }
+}
+
+function firstBefore<D>(entries: readonly Readonly<Record<string, BeforeAfter<D>>>[]): Map<string, D | null> {
+  const found = new Map<string, D | null>()
+  for (const entry of entries) {
+    for (const [name, { before }] of Object.entries(entry)) if (!found.has(name)) found.set(name, before)
+  }
+  return found
+}

@@ -1,0 +1,61 @@
+/** Who changed our table: other programs are reported by name, ourselves and other tables are not. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { printSkeleton, skeletonOf } from '../../src/compile/skeleton.ts'
+import { type Door, openDoor } from '../../src/kernel/door.ts'
+import type { Intrusion } from '../../src/kernel/watcher.ts'
+import { defaultSettings } from '../../src/model/gateway.ts'
+import { enterNewNetwork, run } from './network.ts'
+
+const skeleton = printSkeleton(skeletonOf({ mark: defaultSettings.mark, used: [], shield: [] }), [])
+const seen: Intrusion[] = []
+let door: Door
+
+function hear(): void {
+  run(
+    'nft',
+    'add element inet drawbridge masqueraded { 0:1 }; delete element inet drawbridge masqueraded { 0:1 }',
+  )
+  expect(seen).not.toEqual([])
+}
+
+beforeAll(async () => {
+  enterNewNetwork()
+  door = await openDoor()
+  await door.runNft(skeleton)
+  await door.watch((intrusion) => void seen.push(intrusion))
+  // Proves that it listens before anything is concluded from its silence.
+  await vi.waitFor(hear, { interval: 100, timeout: 5000 })
+})
+
+beforeEach(async () => {
+  await sleep(200)
+  seen.length = 0
+})
+
+afterAll(() => door.close())
+
+test.each([
+  ['an element', 'add element inet drawbridge masqueraded { 0:7 }'],
+  ['a rule', 'add rule inet drawbridge guard accept'],
+  ['a set', 'add set inet drawbridge more { type ipv4_addr; }'],
+])('%s by another program is reported, with its name', async (_, command) => {
+  run('nft', command)
+  await expect
+    .poll(() => seen, { timeout: 3000 })
+    .toEqual([{ kind: 'changed', by: 'nft', pid: expect.any(Number) }])
+})
+
+test('a whole ruleset flushed is reported', async () => {
+  run('nft', 'flush ruleset')
+  await expect.poll(() => seen, { timeout: 3000 }).toMatchObject([{ kind: 'changed', by: 'nft' }])
+  await door.runNft(skeleton)
+})
+
+test('what we write is not, nor what happens in other tables', async () => {
+  await door.runNft(skeleton)
+  await door.write({ remove: [], add: [{ set: 'masqueraded', key: '0:9' }] })
+  run('nft', 'add table inet drawbridge_other; add set inet drawbridge_other masqueraded { type ipv4_addr; }')
+  run('nft', 'add element inet drawbridge masqueraded { 0:8 }')
+  await expect.poll(() => seen.length, { timeout: 3000 }).toBe(1)
+})
