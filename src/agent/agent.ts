@@ -9,6 +9,7 @@ import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
 import type { Intrusion } from '../kernel/watcher.ts'
 import { Problem } from '../model/problem.ts'
+import type { BootFile } from './boot.ts'
 import { RepairBook } from './healing.ts'
 import { Holding } from './holding.ts'
 import { mendFlows } from './mending.ts'
@@ -20,6 +21,7 @@ export interface Machine {
   readonly door: Door
   readonly forwarding: Forwarding
   readonly record: SkeletonRecord
+  readonly boot: BootFile
   readonly readHost: () => HostFacts
 }
 
@@ -37,6 +39,8 @@ export class Agent {
   #skeleton = ''
   #outside = ''
   #anchored = false
+  /** The generation in the boot file, as far as this process has written it. */
+  #booted: number | null = null
   readonly #repairs = new RepairBook()
 
   constructor(machine: Machine) {
@@ -111,11 +115,13 @@ export class Agent {
     this.#machine.forwarding.turnOn(holding.families())
     const ended = await mendFlows(this.#machine.door, holding.register, [...former.forwards.values()], [])
     this.#holds = message.generation
+    if (message.kept) this.#writeBoot(message.generation)
     return { outcome: wrote ? 'written' : 'already-so', ended }
   }
 
   async #putChange(message: PutMessage): Promise<PutAnswer> {
     if (this.#holds === null || this.#holds !== message.base) return { outcome: 'whole-wanted', ended: 0 }
+    const skeleton = this.#skeleton
     const step = this.#holding.step(message)
     this.#holds = null
     this.#machine.forwarding.prepare(this.#holding.families())
@@ -123,6 +129,7 @@ export class Agent {
     this.#machine.forwarding.turnOn(this.#holding.families())
     const ended = await mendFlows(this.#machine.door, this.#holding.register, step.former, step.added)
     this.#holds = message.generation
+    if (message.kept) this.#appendBoot(message, step.difference, skeleton)
     return { outcome: isNothing(step.difference) ? 'already-so' : 'written', ended }
   }
 
@@ -153,6 +160,21 @@ export class Agent {
       narrow,
       wide.sets.filter((set) => !narrow.sets.includes(set)),
     )
+  }
+
+  /** The boot file gets everything: at the first message, after a change that was on trial, and now and then. */
+  #writeBoot(generation: number): void {
+    const elements = printDifference({ remove: [], add: this.#holding.elements() })
+    this.#machine.boot.rewrite(this.#skeleton + elements, { generation, families: this.#holding.families() })
+    this.#booted = generation
+  }
+
+  /** A change of the static part is rare, and the file is written anew for it. */
+  #appendBoot({ generation, base }: PutMessage, difference: Difference, skeletonBefore: string): void {
+    const follows = this.#booted === base && this.#skeleton === skeletonBefore
+    const state = { generation, families: this.#holding.families() }
+    if (follows && this.#machine.boot.append(printDifference(difference), state)) this.#booted = generation
+    else this.#writeBoot(generation)
   }
 
   #skeletonOf(used: readonly string[]): Skeleton {
@@ -225,12 +247,14 @@ export class Agent {
   }
 
   async #clear(): Promise<Record<never, never>> {
-    const { door, forwarding, record } = this.#machine
+    const { door, forwarding, record, boot } = this.#machine
     forwarding.restore()
     await door.runNft('add table inet drawbridge\ndelete table inet drawbridge\n')
     if (this.#anchored) await door.runNft('delete table inet drawbridge_anchor\n')
     this.#anchored = false
     record.forget()
+    boot.forget()
+    this.#booted = null
     this.#holds = null
     this.#skeleton = ''
     this.#holding = new Holding()

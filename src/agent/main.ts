@@ -6,6 +6,7 @@ import { openDoor } from '../kernel/door.ts'
 import { openForwarding } from '../kernel/forwarding.ts'
 import { readHost } from '../kernel/host.ts'
 import { Agent } from './agent.ts'
+import { openBootFile } from './boot.ts'
 import { openRecord } from './record.ts'
 import { serve } from './server.ts'
 
@@ -20,7 +21,13 @@ const run = values.run ?? '/run/drawbridge'
 
 const own = join(state, 'agent')
 mkdirSync(own, { recursive: true, mode: 0o700 })
-const machine = { door: await openDoor(), forwarding: openForwarding(own), record: openRecord(own), readHost }
+const machine = {
+  door: await openDoor(),
+  forwarding: openForwarding(own),
+  record: openRecord(own),
+  boot: openBootFile(own),
+  readHost,
+}
 const agent = new Agent(machine)
 
 if (values.clear) {

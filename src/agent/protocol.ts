@@ -13,6 +13,8 @@ const generation = z.int().min(0)
 const putMessage = z.strictObject({
   verb: z.literal('put'),
   generation,
+  /** False while the generation waits for its confirmation: then the boot file stays at the last confirmed one. */
+  kept: z.boolean(),
   base: generation.nullable(),
   mark: z.string(),
   lists: z.array(z.strictObject({ name: z.string(), entries: z.array(z.string()) })),

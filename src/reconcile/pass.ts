@@ -9,6 +9,8 @@ import type { Store, Touched } from '../store/store.ts'
 export interface PassResult {
   /** The generation that the kernel holds now. */
   readonly holds: number
+  /** Whether the agent knows that this generation is to stay. */
+  readonly kept: boolean
   readonly ended: number
 }
 
@@ -22,8 +24,8 @@ export async function reconcile(store: Store, agent: AgentClient, holds: number 
   return done(whole, await agent.ask(whole))
 }
 
-function done({ generation }: PutMessage, { ended }: PutAnswer): PassResult {
-  return { holds: generation, ended }
+function done({ generation, kept }: PutMessage, { ended }: PutAnswer): PassResult {
+  return { holds: generation, kept, ended }
 }
 
 function wholeMessage(store: Store): PutMessage {
@@ -38,6 +40,7 @@ function changeMessage(store: Store, base: number | null, touched: Touched): Put
   return {
     verb: 'put',
     generation: store.generation,
+    kept: store.pending === null,
     base,
     mark: printMark(settings.mark),
     lists: listed.map(({ name, prefixes }) => ({ name, entries: prefixes.map(printPrefix) })),

@@ -26,6 +26,7 @@ const longestPause = 5000
 
 export function startRunner(store: Store, agent: AgentClient, clock: Clock): Runner {
   let holds: number | null = null
+  let kept = false
   let problem: Problem | null = null
   let running = false
   let again = false
@@ -33,6 +34,9 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
   let pause = firstPause
   let cancel = () => {}
   const waiting = new Set<() => void>()
+
+  /** The agent holds what is wanted, and knows whether it is to stay. */
+  const inStep = () => holds === store.generation && kept === (store.pending === null)
 
   const wake = () => {
     cancel()
@@ -51,7 +55,7 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
 
   const once = async () => {
     try {
-      if (holds !== store.generation) ({ holds } = await reconcile(store, agent, holds))
+      if (!inStep()) ({ holds, kept } = await reconcile(store, agent, holds))
       problem = null
       pause = firstPause
     } catch (error) {
@@ -61,7 +65,7 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
       cancel = clock.after(pause, wake)
       pause = Math.min(pause * 2, longestPause)
     }
-    if (holds !== null && holds !== store.generation) again = true
+    if (holds !== null && !inStep()) again = true
     for (const check of [...waiting]) check()
   }
 

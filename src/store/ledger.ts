@@ -54,8 +54,19 @@ export class Ledger {
     this.pending = pending
     this.#touched.set(this.generation, change)
     this.#touched.delete(this.generation - remembered)
-    for (const listener of this.#listeners) listener()
+    this.#tell()
     return this.generation
+  }
+
+  /** The pending change is kept, which `persist` makes durable. */
+  confirm(persist: () => void): void {
+    persist()
+    this.pending = null
+    this.#tell()
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener()
   }
 
   #pendingAfter({ how, at }: Origin, { confirmWithin }: CommitOptions): Pending | null {

@@ -19,9 +19,7 @@ export function openMemoryStore(): Store {
     },
     commit: (change, origin, circumstances, options = {}) =>
       ledger.commit(change, origin, circumstances, options, ({ record }) => void records.unshift(record)),
-    confirm: () => {
-      ledger.pending = null
-    },
+    confirm: () => ledger.confirm(() => {}),
     history: (after, most) => records.filter(({ generation }) => generation > after).slice(0, most),
     since: (generation) => ledger.since(generation),
     onCommit: (listener) => ledger.onCommit(listener),

@@ -41,10 +41,7 @@ function storeOf(database: DatabaseSync): Store {
       ledger.commit(change, origin, circumstances, options, (kept) => {
         inTransaction(database, () => write(writer, change, ledger, kept))
       }),
-    confirm: () => {
-      writer.confirm.run()
-      ledger.pending = null
-    },
+    confirm: () => ledger.confirm(() => void writer.confirm.run()),
     history: (after, most) => (writer.history.all(after, most) as unknown as ChangeRow[]).map(readRecord),
     since: (generation) => ledger.since(generation),
     onCommit: (listener) => ledger.onCommit(listener),

@@ -74,7 +74,7 @@ export interface Store {
   since(generation: number): Touched | undefined
   /** The changes that made the generations above `after`, newest first, at most `most` of them. */
   history(after: number, most: number): readonly Recorded[]
-  /** Calls `listener` after each commit. */
+  /** Calls `listener` after each commit and each confirmation. */
   onCommit(listener: () => void): void
   close(): void
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Agent } from '../../src/agent/agent.ts'
+import { openBootFile } from '../../src/agent/boot.ts'
 import type { AgentClient } from '../../src/agent/client.ts'
 import { openRecord } from '../../src/agent/record.ts'
 import { type Door, openDoor } from '../../src/kernel/door.ts'
@@ -31,7 +32,13 @@ type Ask = Pick<AgentClient, 'ask'>
 
 /** An agent as if its process had just been started on this kernel. */
 function realAgent(): Ask {
-  const machine = { door, forwarding: openForwarding(directory), record: openRecord(directory), readHost }
+  const machine = {
+    door,
+    forwarding: openForwarding(directory),
+    record: openRecord(directory),
+    boot: openBootFile(directory),
+    readHost,
+  }
   const agent = new Agent(machine)
   return { ask: async (message) => (await agent.answer(message)) as never }
 }

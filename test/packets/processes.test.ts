@@ -79,6 +79,7 @@ const put = (forward: object, more: object = {}) =>
     message: {
       verb: 'put',
       generation: 99,
+      kept: true,
       base: null,
       mark: '0x2db00000/0xfff00000',
       lists: [],

@@ -96,6 +96,8 @@ export function putOf(
   return {
     verb: 'put',
     generation,
+    kept: true,
+    kept: true,
     base,
     mark: '0x2db00000/0xfff00000',
     lists: [],

@@ -1,0 +1,59 @@
+/**
+ * The boot file: the last confirmed state as text of nft, for `bin/drawbridge-restore`, which runs before the network is
+ * up and without Node. A change appends what it did, so it costs what the change is large; now and then it is written anew.
+ */
+import { closeSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { replaceFile } from '../kernel/files.ts'
+import type { Family } from '../model/address.ts'
+
+export interface BootState {
+  readonly generation: number
+  /** The families that have to be forwarded. */
+  readonly families: readonly Family[]
+}
+
+export interface BootFile {
+  /** Writes the whole state. */
+  rewrite(text: string, state: BootState): void
+  /** Adds a change; false when the file should rather be written anew. */
+  append(text: string, state: BootState): boolean
+  forget(): void
+}
+
+/** The first line that every whole file has: whatever is in the kernel goes, in the same transaction. */
+const clean = 'add table inet drawbridge\ndelete table inet drawbridge\n'
+
+export function openBootFile(directory: string): BootFile {
+  const path = join(directory, 'boot.nft')
+  let whole = 0
+  return {
+    rewrite(text, state) {
+      const written = `${clean}${text}${seal(state)}`
+      replaceFile(path, written)
+      whole = written.length
+    },
+    append(text, state) {
+      if (whole === 0 || sizeOf(path) > whole * 2 + 100_000) return false
+      const file = openSync(path, 'a')
+      writeSync(file, `${text}${seal(state)}`)
+      fsyncSync(file)
+      closeSync(file)
+      return true
+    },
+    forget: () => rmSync(path, { force: true }),
+  }
+}
+
+/** Closes a change. What follows the last seal was torn by a crash and is not read. */
+function seal({ generation, families }: BootState): string {
+  return `# end of generation ${generation}, forwards ${families.map((family) => `ipv${family}`).join(' ')}\n`
+}
+
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}

@@ -1,0 +1,97 @@
+/** A reboot: a fresh network with the same state directory, first without Node, then with the daemons. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { startDrawbridge } from '../lab/drawbridge.ts'
+import { type Lab, startLab } from '../lab/lab.ts'
+
+const restore = fileURLToPath(new URL('../../bin/drawbridge-restore', import.meta.url))
+
+/** A lab whose Drawbridge has run, changed its mind a few times and is gone; gives its state directory. */
+async function former(lab: Lab) {
+  const drawbridge = await startDrawbridge(lab)
+  await drawbridge.opens('tcp/8000', lab.server.at(80), { from: ['203.0.113.2'] })
+  await drawbridge.opens('tcp/8001', [lab.server.at(80), lab.server.at6(80)])
+  await drawbridge.opens('tcp/8002', lab.server.at(80))
+  await drawbridge.closes('tcp-8002')
+  await drawbridge.opens('tcp/8003', lab.server.at(80))
+  return drawbridge
+}
+
+test('the restored kernel forwards, guards and refuses as before, and the agent takes it over without a word', async (t) => {
+  const before = await startLab(t)
+  const { state, kill9 } = await former(before)
+  await kill9()
+  const lab = await startLab(t)
+  const { client, gateway, server } = lab
+  await server.answers('tcp', '80-81')
+  await expect(client.asks(gateway.outside, 8001)).rejects.toThrow(/refused/)
+  expect(await gateway.run(restore, ['--state', state])).toMatch(
+    /^drawbridge: restored generation 5, forwards ipv4 ipv6/,
+  )
+  await gateway.run(restore, ['--state', state])
+
+  for (const port of [8000, 8001, 8003])
+    expect((await client.asks(gateway.outside, port)).identity).toBe('server')
+  expect((await client.asks(gateway.outside6, 8001)).identity).toBe('server')
+  await expect(client.asks(gateway.outside, 8002)).rejects.toThrow(/refused/)
+  await expect(client.asks(gateway.outside, 8000, { from: '203.0.113.3', timeout: 400 })).rejects.toThrow(
+    /timeout/,
+  )
+  await client.run('ip', ['route', 'add', '10.0.0.0/24', 'via', gateway.outside])
+  await expect(client.asks(server.ip, 81, { timeout: 400 })).rejects.toThrow(/timeout/)
+
+  const held = await client.holds(gateway.outside, 8001)
+  const monitor = gateway.spawn('nft', ['monitor'])
+  const up = gateway.spawn(fileURLToPath(new URL('../../bin/drawbridge', import.meta.url)), [
+    'up',
+    '--state',
+    state,
+  ])
+  await up.says(/^drawbridge: ready$/m, 10_000)
+  await monitor.end()
+  expect(monitor.output().replaceAll(/^.*(drawbridge_anchor|new generation).*$\n?/gm, '')).toBe('')
+  expect(await held.end()).toMatchObject({ end: 'held', inOrder: true })
+})
+
+test('a change on trial is not restored, one that was confirmed is', async (t) => {
+  const before = await startLab(t)
+  const drawbridge = await startDrawbridge(before)
+  await drawbridge.opens('tcp/8000', before.server.at(80))
+  await drawbridge.api.open({ forward: { listen: 'tcp/8001', to: before.server.at(80) }, confirm: 600 })
+  await drawbridge.api.confirm()
+  await drawbridge.api.open({ forward: { listen: 'tcp/8002', to: before.server.at(80) }, confirm: 600 })
+  await expect
+    .poll(() => readFileSync(join(drawbridge.state, 'agent', 'boot.nft'), 'utf8'))
+    .toMatch(/end of generation 2,/)
+  await drawbridge.kill9()
+  const lab = await startLab(t)
+  await lab.server.answers('tcp', 80)
+  await lab.gateway.run(restore, ['--state', drawbridge.state])
+  for (const port of [8000, 8001])
+    expect((await lab.client.asks(lab.gateway.outside, port)).identity).toBe('server')
+  await expect(lab.client.asks(lab.gateway.outside, 8002)).rejects.toThrow(/refused/)
+})
+
+test('a torn, an unreadable and a missing boot file', async (t) => {
+  const before = await startLab(t)
+  const { state, kill9 } = await former(before)
+  await kill9()
+  const lab = await startLab(t)
+  await lab.server.answers('tcp', 80)
+  const file = join(state, 'agent', 'boot.nft')
+  const whole = readFileSync(file, 'utf8')
+  writeFileSync(file, `${whole}add element inet drawbridge openings { ipv4 . tcp`)
+  await lab.gateway.run(restore, ['--state', state])
+  expect((await lab.client.asks(lab.gateway.outside, 8003)).identity).toBe('server')
+  const ruleset = await lab.gateway.run('nft', ['list', 'ruleset'])
+
+  writeFileSync(file, whole.slice(0, 200))
+  const broken = await lab.gateway.tries(restore, ['--state', state])
+  expect([broken.code, broken.stderr]).toEqual([1, expect.stringMatching(/holds no whole state/)])
+  writeFileSync(file, whole.replace('tcp . 8003', 'tcp . nonsense'))
+  expect((await lab.gateway.tries(restore, ['--state', state])).code).not.toBe(0)
+  expect(await lab.gateway.run('nft', ['list', 'ruleset'])).toBe(ruleset)
+  expect((await lab.gateway.tries(restore, ['--state', join(state, 'nowhere')])).code).toBe(0)
+})
