@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 
 const executed = promisify(execFile)
-const patience = 120_000
+const patience = 60_000
 
 /** A network namespace by name, and how to run things in it. */
 export interface Namespace {

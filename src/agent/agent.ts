@@ -80,7 +80,6 @@ export class Agent {
   /** Makes the table whole again, from the kernel's present state. Nothing to repair is no repair. */
   async #repair(intrusion: Intrusion, now: () => number): Promise<void> {
     const began = now()
-    this.#skeleton = ''
     const wrote = await this.#become(this.#holding)
     if (!wrote) return
     const { by, pid } = intrusion.kind === 'changed' ? intrusion : { by: 'unknown', pid: 0 }
@@ -135,6 +134,7 @@ export class Agent {
 
   /** Brings the kernel from whatever it holds to `holding`. True when something had to be written. */
   async #become(holding: Holding): Promise<boolean> {
+    this.#skeleton = ''
     const { door } = this.#machine
     const skeleton = this.#skeletonOf(holding.used())
     const present = new Set(await door.setNames())

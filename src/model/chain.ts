@@ -27,6 +27,18 @@ export class Targeting {
     }
   }
 
+  get size(): number {
+    return this.#forwards.size
+  }
+
+  has(address: string): boolean {
+    return this.#forwards.has(address)
+  }
+
+  addresses(): Iterable<string> {
+    return this.#forwards.keys()
+  }
+
   to(address: string): Iterable<Forward> {
     return this.#forwards.get(address) ?? []
   }
@@ -44,12 +56,22 @@ export function refuseChain(forward: Forward, around: Surroundings): void {
   refuseOnward(forward, around)
   const { listen } = forward
   const place = listen.kind === 'ping' ? listen : listen.place
-  const addresses = 'address' in place ? [place.address.text] : around.ours
+  const addresses = 'address' in place ? [place.address.text] : ownTargets(around)
   for (const address of addresses) {
     for (const other of around.targeting.to(address)) {
       if (other.name !== forward.name) refuseOnward(other, around)
     }
   }
+}
+
+/** The addresses of this machine that forwards send to: seldom any. */
+function* ownTargets({ openings, targeting, ours }: Surroundings): Generator<string> {
+  for (const address of ours) if (targeting.has(address)) yield address
+  const [few, many] =
+    targeting.size < openings.addresses.size
+      ? [targeting.addresses(), openings.addresses]
+      : [openings.addresses.keys(), targeting]
+  for (const address of few) if (many.has(address) && !ours.has(address)) yield address
 }
 
 function refuseOnward(forward: Forward, around: Surroundings): void {

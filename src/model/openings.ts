@@ -78,6 +78,11 @@ export class Openings {
     return this.#addresses.has(text)
   }
 
+  /** Those addresses, with how many forwards listen on each. */
+  get addresses(): ReadonlyMap<string, number> {
+    return this.#addresses
+  }
+
   #meeting(forward: Forward): Meeting | undefined {
     const { listen } = forward
     if (listen.kind === 'ping') {

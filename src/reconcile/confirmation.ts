@@ -4,6 +4,9 @@ import { undoing, withoutExpired } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from './runner.ts'
 
+/** A store that cannot be written now, as on a full disk, is asked again. */
+const retryAfter = 1000
+
 /**
  * Undoes at once what is overdue, and goes on. The wait is the timer's, which no change of the wall clock can stretch;
  * after a start it is what the wall clock says is left, but never more than the whole window.
@@ -30,7 +33,11 @@ export function startConfirmation(store: Store, clock: Clock): () => void {
     const at = new Date(clock.now()).toISOString()
     const change = withoutExpired(undoing(store.history(pending.base, Number.MAX_SAFE_INTEGER)), at)
     const note = `not confirmed: back to generation ${pending.base}`
-    store.commit(change, { actor: 'drawbridge', how: 'revert', at, note }, asKept)
+    try {
+      store.commit(change, { actor: 'drawbridge', how: 'revert', at, note }, asKept)
+    } catch {
+      cancel = clock.after(retryAfter, revert)
+    }
   }
 
   arm()

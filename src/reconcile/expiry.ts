@@ -6,6 +6,8 @@ import type { Clock } from './runner.ts'
 /** Timers do not see the clock jump, so none is longer than this. */
 const longestSleep = 30_000
 
+const retryAfter = 1000
+
 /** Closes what has expired at once, and goes on. Gives what stops it. */
 export function startExpiry(store: Store, clock: Clock): () => void {
   const ends = new Map<string, number>()
@@ -26,21 +28,25 @@ export function startExpiry(store: Store, clock: Clock): () => void {
     cancel()
     learn()
     const over = [...ends].filter(([, end]) => end <= clock.now()).map(([name]) => name)
-    for (const name of over) ends.delete(name)
-    if (over.length > 0) close(over)
+    if (over.length > 0) return close(over)
     if (ends.size === 0) return
     const next = Math.min(...ends.values()) - clock.now()
     cancel = clock.after(Math.max(0, Math.min(next, longestSleep)), run)
   }
 
-  const close = (names: readonly string[]) => {
+  /** A commit calls `run` again. A store that cannot be written now is asked again a second later. */
+  const close = (names: readonly string[]): void => {
     const origin = {
       actor: 'drawbridge',
       how: 'expiry',
       at: new Date(clock.now()).toISOString(),
       note: '',
     } as const
-    store.commit({ ...noChange, remove: names }, origin, asKept)
+    try {
+      store.commit({ ...noChange, remove: names }, origin, asKept)
+    } catch {
+      cancel = clock.after(retryAfter, run)
+    }
   }
 
   run()

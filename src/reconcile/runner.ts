@@ -71,6 +71,7 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
 
   agent.onAway(() => {
     holds = null
+    cancel()
     if (!stopped && !running) cancel = clock.after(firstPause, wake)
   })
   store.onCommit(wake)

@@ -47,7 +47,7 @@ export class Ledger {
       undo()
       throw error
     }
-    for (const name of change.remove) this.numbers.delete(name)
+    for (const name of change.remove) if (!this.register.forwards.has(name)) this.numbers.delete(name)
     for (const [name, number] of given) this.numbers.set(name, number)
     this.nextNumber += given.size
     this.generation += 1

@@ -21,15 +21,24 @@ const migrations: readonly string[] = [
    ) STRICT;`,
 ]
 
-/** Brings the database to the newest shape, each step in a transaction. Refuses one that is newer than this program. */
-export function migrate(database: DatabaseSync): void {
-  const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number }
+/** Throws, and has written nothing, when a newer program made the database. */
+export function refuseNewer(database: DatabaseSync): void {
+  const version = versionOf(database)
   if (version > migrations.length) {
     throw new Error(
       `it was written by a newer Drawbridge (schema ${version}, this one knows ${migrations.length})`,
     )
   }
+}
+
+/** Brings the database to the newest shape, each step in a transaction. */
+export function migrate(database: DatabaseSync): void {
+  const version = versionOf(database)
   migrations.slice(version).forEach((step, index) => {
     database.exec(`BEGIN IMMEDIATE; ${step} PRAGMA user_version = ${version + index + 1}; COMMIT`)
   })
+}
+
+function versionOf(database: DatabaseSync): number {
+  return (database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version
 }

@@ -5,18 +5,21 @@ import { parseList } from '../model/gateway.ts'
 import { Problem } from '../model/problem.ts'
 import { asKept, type Change, noChange } from '../model/register.ts'
 import { type Kept, Ledger } from './ledger.ts'
-import { migrate } from './migrations.ts'
+import { migrate, refuseNewer } from './migrations.ts'
 import { readSettings } from './record.ts'
 import type { Origin, Pending, Recorded, SettingsDocument, Store } from './store.ts'
 
 /** Opens or makes the database at `path`. Throws `store-unusable`; then the file is as it was. */
 export function openSqliteStore(path: string): Store {
+  let database: DatabaseSync | undefined
   try {
-    const database = new DatabaseSync(path)
+    database = new DatabaseSync(path)
+    refuseNewer(database)
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
     migrate(database)
     return storeOf(database)
   } catch (error) {
+    database?.close()
     throw Problem.of('store-unusable', { path, why: (error as Error).message }, error)
   }
 }

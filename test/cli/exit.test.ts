@@ -7,13 +7,18 @@ const failures = [
   'agent-away',
   'already-running',
   'controller-away',
+  'fought-over',
   'kernel-differs',
   'kernel-refused',
   'no-such-forward',
+  'no-such-generation',
   'no-such-route',
   'not-in-step',
+  'nothing-to-confirm',
+  'old-connection',
   'stale-generation',
   'store-unusable',
+  'unconfirmed',
   'went-wrong',
 ]
 

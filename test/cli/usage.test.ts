@@ -14,6 +14,10 @@ const commands = [
   'export',
   'plan',
   'apply',
+  'history',
+  'diff',
+  'rollback',
+  'confirm',
   'completion',
 ]
 
@@ -86,20 +90,12 @@ test.each(commands)(
   },
 )
 
-test.each([
-  'confirm',
-  'rollback',
-  'history',
-  'diff',
-  'flows',
-  'exposure',
-  'doctor',
-  'trace',
-  'audit',
-  'import',
-])('%s is not built yet and does not exist', async (name) => {
-  expect((await usage(name)).err).toContain(`unknown command '${name}'`)
-})
+test.each(['flows', 'exposure', 'doctor', 'trace', 'audit', 'import'])(
+  '%s is not built yet and does not exist',
+  async (name) => {
+    expect((await usage(name)).err).toContain(`unknown command '${name}'`)
+  },
+)
 
 test('--version is the version of the package', async () => {
   expect(await usage('--version')).toEqual({ code: 0, out: '1.2.3\n', err: '' })

@@ -97,7 +97,6 @@ export function putOf(
     verb: 'put',
     generation,
     kept: true,
-    kept: true,
     base,
     mark: '0x2db00000/0xfff00000',
     lists: [],

@@ -139,10 +139,29 @@ describe('its timer', () => {
     until('a', 2000, '00:10:00')
     until('b', 2001, '00:20:00')
     const stop = startExpiry(store, clock)
-    await clock.pass(700 * second)
+    await clock.pass(600 * second)
     stop()
     expect(clock.waits()).toEqual([])
     await clock.pass(hour)
     expect(open()).toEqual(['b'])
+  })
+
+  test('goes on when the disk is full for a while', async () => {
+    until('a', 2000, '00:10:00')
+    let full = true
+    const failing: Store = Object.create(store, {
+      commit: {
+        value: (...parts: Parameters<Store['commit']>) => {
+          if (full) throw new Error('database or disk is full')
+          return store.commit(...parts)
+        },
+      },
+    })
+    startExpiry(failing, clock)
+    await clock.pass(700 * second)
+    expect(open()).toEqual(['a'])
+    full = false
+    await clock.pass(60 * second)
+    expect(open()).toEqual([])
   })
 })
