@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { replaceFile } from '../kernel/files.ts'
 import type { Family } from '../model/address.ts'
 
-export interface BootState {
+interface BootState {
   readonly generation: number
   /** The families that have to be forwarded. */
   readonly families: readonly Family[]

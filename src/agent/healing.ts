@@ -17,7 +17,7 @@ export interface Repairs {
 }
 
 /** Beyond this many repairs in a minute each waits, so that two programs do not chase each other for ever. */
-export const mostPerMinute = 30
+const mostPerMinute = 30
 const pauseWhileFighting = 5000
 
 /** Keeps the book of repairs. No effects: the caller repairs. */

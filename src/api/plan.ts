@@ -9,7 +9,7 @@ import type { Store } from '../store/store.ts'
 import type { Plan, PlanLine } from './shapes.ts'
 
 /** `change` must be reduced already: a line for something that does not differ would be a lie. */
-export function planLines(register: Register, change: Change): readonly PlanLine[] {
+function planLines(register: Register, change: Change): readonly PlanLine[] {
   return [
     ...(change.settings ? [settingsLine(register.settings, change.settings)] : []),
     ...change.putLists.map((list) => listLine(register, list)),
@@ -51,7 +51,7 @@ function settingsLine(before: Settings, after: Settings): PlanLine {
 }
 
 /** The transaction that the kernel would be given, as nft is told it. New forwards have the numbers they would get. */
-export function planNft(store: Store, change: Change): string {
+function planNft(store: Store, change: Change): string {
   const { forwards, lists } = store.register
   const after = new Map([...lists, ...change.putLists.map((list) => [list.name, list] as const)])
   for (const name of change.removeLists) after.delete(name)

@@ -13,7 +13,7 @@ export interface SkeletonFacts {
   readonly shield: readonly Family[]
 }
 
-export interface Chain {
+interface Chain {
   readonly name: string
   /** type, hook and priority of a base chain. */
   readonly hook?: string

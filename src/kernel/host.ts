@@ -34,7 +34,7 @@ function readProc(name: string): string {
 const RTF_REJECT = 0x0200
 
 /** Lines of `Iface Destination Gateway Flags RefCnt Use Metric Mask …`, numbers in hexadecimal. */
-export function defaultRoutes4(text: string): string[] {
+function defaultRoutes4(text: string): string[] {
   return text
     .split('\n')
     .slice(1)
@@ -47,7 +47,7 @@ export function defaultRoutes4(text: string): string[] {
 }
 
 /** Lines of `destination length source length nexthop metric refcnt use flags name`, numbers in hexadecimal. */
-export function defaultRoutes6(text: string): string[] {
+function defaultRoutes6(text: string): string[] {
   return text
     .split('\n')
     .map((line) => line.trim().split(/\s+/))

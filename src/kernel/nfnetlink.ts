@@ -1,6 +1,6 @@
 /** Netfilter's messages as bytes: headers and attributes. Source: include/uapi/linux/netfilter/nfnetlink.h. */
 
-export const NLM_F_REQUEST = 0x1
+const NLM_F_REQUEST = 0x1
 export const NLM_F_ACK = 0x4
 export const NLM_F_DUMP = 0x300
 export const NLM_F_CREATE = 0x400

@@ -10,12 +10,12 @@ import { parseTarget, printTarget, type Target } from './target.ts'
 import { parseName, parseNote } from './text.ts'
 
 /** `auto` keeps the client's address and masquerades only where replies would not come back here. */
-export type SourceNat =
+type SourceNat =
   | { readonly kind: 'auto' | 'preserve' | 'masquerade' }
   | { readonly kind: 'address'; readonly address: Address }
 
 /** What happens to established connections that a change contradicts. `drain`: TCP ends by itself, UDP moves at once. */
-export type OnChange = 'drain' | 'cut' | 'keep'
+type OnChange = 'drain' | 'cut' | 'keep'
 
 export interface Forward {
   readonly name: string
@@ -144,7 +144,7 @@ export function printForward(forward: Forward): ForwardDocument {
   }
 }
 
-export function printSourceNat(sourceNat: SourceNat): string {
+function printSourceNat(sourceNat: SourceNat): string {
   return sourceNat.kind === 'address' ? sourceNat.address.text : sourceNat.kind
 }
 

@@ -41,7 +41,7 @@ export function* eachPort(ranges: readonly PortRange[]): Generator<number> {
   for (const { first, last } of ranges) for (let port = first; port <= last; port += 1) yield port
 }
 
-export function printRange({ first, last }: PortRange): string {
+function printRange({ first, last }: PortRange): string {
   return first === last ? String(first) : `${first}-${last}`
 }
 

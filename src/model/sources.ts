@@ -16,7 +16,7 @@ export interface List {
   readonly prefixes: readonly Prefix[]
 }
 
-export function parseSource(field: string, text: string): Source {
+function parseSource(field: string, text: string): Source {
   const trimmed = text.trim()
   if (isName(trimmed) && !readAddress(trimmed)) return { kind: 'list', name: trimmed }
   if (!/^[0-9a-f]*[:.]/i.test(trimmed)) {

@@ -38,7 +38,7 @@ function pairs<T, D>(
   )
 }
 
-export function printSettings({ privileged, mark }: Settings): SettingsDocument {
+function printSettings({ privileged, mark }: Settings): SettingsDocument {
   return { privileged, mark: printMark(mark) }
 }
 
