@@ -120,14 +120,18 @@ describe('a difference', () => {
   })
 
   test('names the elements that somebody else takes out meanwhile', async () => {
-    const { skeleton, elements } = compiled(gatewayOf('tcp/20000-40000 -> 10.0.0.5'))
-    await load(skeleton)
+    const { skeleton, elements } = compiled(gatewayOf('tcp/20000-30000 -> 10.0.0.5'))
     const last = must(elements.at(-1))
     const other = await openDoor()
-    const writing = door.write({ remove: [], add: elements })
-    const taking = retried(() => other.write({ remove: [last], add: [] }))
-    expect(await writing).toEqual([last])
-    await taking
+    let missing: readonly Element[] = []
+    // It can come too late, when everything has been read back already.
+    for (let attempt = 0; attempt < 10 && missing.length === 0; attempt += 1) {
+      await load(skeleton)
+      const taken = retried(() => other.write({ remove: [last], add: [] }))
+      missing = await door.write({ remove: [], add: elements })
+      await taken
+    }
+    expect(missing).toEqual([last])
     await other.close()
   })
 
@@ -151,17 +155,13 @@ async function retried<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-describe('one forward of 64,512 ports', () => {
-  const wide = gatewayOf('tcp/1024-65535 -> 10.0.0.5, fd00::5')
-
-  test('is written, read back and taken out again', async () => {
-    const elements = await loadWhole(wide)
-    expect(elements).toHaveLength(4 * 64_512)
-    const { skeleton } = compiled(wide)
-    await expectHeld(skeleton, elements)
-    expect(await door.write({ remove: elements, add: [] })).toEqual([])
-    await expectHeld(skeleton, [])
-  })
+test('one forward of 64,512 ports is written, read back and taken out again', async () => {
+  const elements = await loadWhole(gatewayOf('tcp/1024-65535 -> 10.0.0.5'))
+  expect(elements).toHaveLength(2 * 64_512)
+  const sizes = async () => [...(await door.read(['openings', 'targets4'])).values()].map(({ size }) => size)
+  await expect.poll(sizes, { timeout: 5000 }).toEqual([64_512, 64_512])
+  expect(await door.write({ remove: elements, add: [] })).toEqual([])
+  expect(await sizes()).toEqual([0, 0])
 })
 
 describe('the fingerprint', () => {
