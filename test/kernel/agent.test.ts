@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { Agent } from '../../src/agent/agent.ts'
+import { Agent, type Machine } from '../../src/agent/agent.ts'
 import { openBootFile } from '../../src/agent/boot.ts'
 import type { AgentClient } from '../../src/agent/client.ts'
 import { openRecord } from '../../src/agent/record.ts'
@@ -30,16 +31,19 @@ afterAll(async () => {
 
 type Ask = Pick<AgentClient, 'ask'>
 
-/** An agent as if its process had just been started on this kernel. */
-function realAgent(): Ask {
-  const machine = {
-    door,
+function machineWith(through: Door): Machine {
+  return {
+    door: through,
     forwarding: openForwarding(directory),
     record: openRecord(directory),
     boot: openBootFile(directory),
     readHost,
   }
-  const agent = new Agent(machine)
+}
+
+/** An agent as if its process had just been started on this kernel. */
+function realAgent(): Ask {
+  const agent = new Agent(machineWith(door))
   return { ask: async (message) => (await agent.answer(message)) as never }
 }
 
@@ -207,5 +211,42 @@ describe('on the kernel', () => {
         ['allowed4_16', new Map([['0:1 . 10.1.0.0', '']])],
       ]),
     )
+  })
+})
+
+describe('guarded', () => {
+  /** Calls that must not overlap, one after the other, as the agent's process makes them. */
+  function turns() {
+    let last: Promise<unknown> = Promise.resolve()
+    return <T>(work: () => Promise<T>): Promise<T> => {
+      const result = last.then(work)
+      last = result.catch(() => {})
+      return result
+    }
+  }
+
+  test('what another program does while a change is under way is repaired after it', async () => {
+    let disturb = () => {}
+    const disturbed: Door = {
+      ...door,
+      // Reading the connections is what a change does last, and with many of them it takes its time.
+      flows: async (mark) => {
+        disturb()
+        await sleep(300)
+        return door.flows(mark)
+      },
+    }
+    const agent = new Agent(machineWith(disturbed))
+    const inTurn = turns()
+    await agent.guard(Date.now, inTurn)
+    await inTurn(() => agent.answer(putOf(1, null, { 1: web })))
+    const fingerprint = await door.fingerprint()
+    disturb = () => {
+      disturb = () => {}
+      run('nft', 'delete table inet drawbridge')
+    }
+    await inTurn(() => agent.answer(putOf(2, 1, { 1: 'tcp/8443 -> 10.0.0.6:443' })))
+    await expect.poll(() => door.fingerprint(), { timeout: 5000 }).toBe(fingerprint)
+    await inTurn(() => agent.answer({ verb: 'clear' }))
   })
 })
