@@ -32,9 +32,12 @@ export function namespace(name: string): Namespace {
   return {
     name,
     run: (...command) => run(file, ...args, ...command),
-    start: (sign, ...command) => start(sign, file, ...args, ...command),
+    start: (sign, ...command) => start(sign, file, ...args, ...endsWithUs, ...command),
   }
 }
+
+/** However we end, the kernel then tells what we started to end too. Source: PR_SET_PDEATHSIG in prctl(2). */
+const endsWithUs = ['setpriv', '--pdeathsig', 'TERM', '--']
 
 /** nsenter becomes the program, so its process id is the program's. */
 async function start(sign: string, file: string, ...args: string[]): Promise<Running> {

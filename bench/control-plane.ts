@@ -18,7 +18,7 @@ export interface Comparison {
 
 export interface Repeats {
   readonly applies: number
-  readonly opens: number
+  readonly changes: number
   readonly restarts: number
 }
 
@@ -32,11 +32,11 @@ export async function measureControlPlane(
   const applies = await measureApplies(rows.many.drawbridge, hand, scratch, repeats.applies)
   await makeTen(rows.one)
   await hand.load()
-  const opens = await measureOpens(rows, hand, repeats.opens)
+  const changes = await measureChanges(rows, hand, repeats.changes)
   const memory = compareMemory(rows.one.drawbridge, rows.many.drawbridge)
   await hand.remove()
   const restarts = await measureRestarts(rows.many.drawbridge, hand, repeats.restarts)
-  return [applies, ...opens, restarts, ...memory]
+  return [applies, ...changes, restarts, ...memory]
 }
 
 /** The file is what `export` prints for `source`. */
@@ -72,37 +72,49 @@ async function makeTen({ drawbridge, gateway, low }: ProductRow): Promise<void> 
 }
 
 /** From the question to the answer, which comes when the kernel has it. */
-async function measureOpens(rows: Rows, hand: TableByHand, count: number): Promise<Comparison[]> {
+async function measureChanges(rows: Rows, hand: TableByHand, count: number): Promise<Comparison[]> {
   const warming = 5
-  const [few = [], many = [], adding = []] = (
-    await takeTurns(warming + count, [
-      () => opening(rows.one),
-      () => opening(rows.many),
-      () => addingElement(hand),
-    ])
-  ).map((taken) => taken.slice(warming))
-  const title = 'open one at 64,000, API call to answer'
+  const taken = await takeTurns(warming + count, [
+    () => openAndClose(rows.one),
+    () => openAndClose(rows.many),
+    () => addAndDelete(hand),
+  ])
+  const [few = [], many = [], byHand = []] = taken.map((kind) => kind.slice(warming))
+  const compared = (verb: 'open' | 'close', beside: string, others: readonly Times[]): Comparison => ({
+    title: `${verb} one at 64,000, API call to answer`,
+    beside,
+    unit: 'ms',
+    ours: many.map((times) => times[verb]),
+    theirs: others.map((times) => times[verb]),
+  })
   return [
-    { title, beside: 'nft add element, at 64,000', unit: 'ms', ours: many, theirs: adding },
-    { title, beside: 'open one at 10', unit: 'ms', ours: many, theirs: few },
+    compared('open', 'nft add element, at 64,000', byHand),
+    compared('open', 'open one at 10', few),
+    compared('close', 'nft delete element, at 64,000', byHand),
+    compared('close', 'close one at 10', few),
   ]
+}
+
+interface Times {
+  readonly open: number
+  readonly close: number
 }
 
 /** Above the ports of the 64,000. */
 const freePort = 65_100
 
-async function opening({ drawbridge, gateway }: ProductRow): Promise<number> {
+async function openAndClose({ drawbridge, gateway }: ProductRow): Promise<Times> {
   const [forward] = forwardsOf({ target: gateway.target, targetPort, low: freePort, count: 1 })
   if (!forward) throw new Error('no forward')
-  const took = await timed(() => drawbridge.api.open({ forward }))
-  await drawbridge.api.close(`port-${freePort}`)
-  return took
+  const open = await timed(() => drawbridge.api.open({ forward }))
+  const close = await timed(() => drawbridge.api.close(`port-${freePort}`))
+  return { open, close }
 }
 
-async function addingElement(hand: TableByHand): Promise<number> {
-  const took = await timed(() => hand.addElement(freePort))
-  await hand.deleteElement(freePort)
-  return took
+async function addAndDelete(hand: TableByHand): Promise<Times> {
+  const open = await timed(() => hand.addElement(freePort))
+  const close = await timed(() => hand.deleteElement(freePort))
+  return { open, close }
 }
 
 function compareMemory(few: Drawbridge, many: Drawbridge): Comparison[] {
@@ -132,8 +144,8 @@ async function measureRestarts(
 }
 
 /** What each kind gave, repeat by repeat; the order rotates. */
-async function takeTurns(count: number, kinds: readonly (() => Promise<number>)[]): Promise<number[][]> {
-  const taken = kinds.map((): number[] => [])
+async function takeTurns<T>(count: number, kinds: readonly (() => Promise<T>)[]): Promise<T[][]> {
+  const taken = kinds.map((): T[] => [])
   for (let turn = 0; turn < count; turn += 1) {
     for (let step = 0; step < kinds.length; step += 1) {
       const kind = (turn + step) % kinds.length

@@ -20,16 +20,16 @@ const effort = values.quick
       alone: { rounds: 15, connections: 600 },
       crowd: { rounds: 5, connections: 1000 },
       bulk: { rounds: 2, seconds: 1 },
-      control: { applies: 1, opens: 10, restarts: 1 },
+      control: { applies: 1, changes: 10, restarts: 1 },
     }
   : {
       alone: { rounds: 120, connections: 600 },
       crowd: { rounds: 40, connections: 1000 },
       bulk: { rounds: 10, seconds: 2 },
-      control: { applies: 5, opens: 30, restarts: 5 },
+      control: { applies: 5, changes: 30, restarts: 5 },
     }
 
-// We are process 1 of our world, for which the kernel has no default reaction to signals.
+// What we started ends with us, see commands.ts.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 
 await main(values.scratch ?? '/nonexistent')

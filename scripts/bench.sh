@@ -1,6 +1,6 @@
 #!/bin/sh
 # `npm run bench [-- --quick]`: sets itself up and measures Drawbridge beside the same done by hand, in a private world:
-# its own network, processes and /run/netns, all gone when it ends.
+# its own network and /run/netns, gone when it ends.
 set -eu
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -30,6 +30,6 @@ cc -O2 -Wall -pthread -o "$scratch/crr" bench/crr.c
 
 mkdir -p /run/netns
 # shellcheck disable=SC2016
-unshare --mount --net --pid --fork --kill-child --mount-proc sh -c '
+unshare --mount --net sh -c '
   mount -t tmpfs none /run/netns
   exec "$@"' sh "$node" --disable-warning=ExperimentalWarning bench/main.ts --scratch "$scratch" "$@"

@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { agentAt } from './agent/client.ts'
-import { buildApp } from './api/app.ts'
+import { buildApp, loadAll } from './api/app.ts'
 import { GatewayService } from './api/gateway.ts'
 import { Problem } from './model/problem.ts'
 import { startConfirmation } from './reconcile/confirmation.ts'
@@ -40,6 +40,7 @@ async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     version: string
   }
+  await loadAll()
   dropPrivilege(values.uid, values.gid)
   const store = openSqliteStore(join(values.state, 'store', 'drawbridge.db'))
   const agent = agentAt(join(values.run, 'agent', 'agent.sock'))

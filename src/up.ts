@@ -7,6 +7,7 @@ import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { agentAt } from './agent/client.ts'
 import { connect } from './api/client.ts'
 import { Problem } from './model/problem.ts'
 import { runDirectory } from './paths.ts'
@@ -52,11 +53,26 @@ export async function up({ state }: UpOptions): Promise<number> {
 /** Removes every trace from the kernel while nothing runs. */
 export async function clearKernel({ state }: UpOptions): Promise<void> {
   const layout: Layout = { state, run: runDirectory(state), user: undefined }
+  if (await clearedByAgent(layout)) return
   layDirectories(layout)
   const [command = '', ...args] = [...agentCommand(layout), '--clear']
   const child = spawn(command, args, { stdio: 'inherit' })
   const code = await new Promise((resolve) => child.once('close', resolve))
   if (code !== 0) throw Problem.of('kernel-refused', { words: `the agent ended with ${code}` })
+}
+
+/** An agent without its controller may still run; it would put back what another one takes away. */
+async function clearedByAgent({ run }: Layout): Promise<boolean> {
+  const agent = agentAt(join(run, 'agent', 'agent.sock'))
+  try {
+    await agent.ask({ verb: 'clear' })
+    return true
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'agent-away') return false
+    throw error
+  } finally {
+    agent.close()
+  }
 }
 
 async function announce({ run }: Layout, stopping: () => boolean): Promise<void> {

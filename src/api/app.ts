@@ -64,6 +64,23 @@ export function buildApp(parts: AppParts): FastifyInstance {
   return app
 }
 
+/**
+ * Loads what Fastify loads only when it is first needed. Afterwards the process may lose the right to read its own
+ * sources, as the controller does when they lie in a directory of root.
+ */
+export async function loadAll(): Promise<void> {
+  const app = Fastify({ logger: false })
+  app.get('/', async () => ({}))
+  app.post('/', async () => {
+    throw new Error('for the error handler')
+  })
+  await app.ready()
+  await app.inject('/')
+  await app.inject({ method: 'POST', url: '/', payload: {} })
+  await app.inject('/nowhere')
+  await app.close()
+}
+
 /** When each connection was made. */
 const connections = new WeakMap<Socket, number>()
 

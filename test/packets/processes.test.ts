@@ -1,7 +1,9 @@
 /** The boundary between the two processes: who they are, who may speak to them, and what they take. */
-import { readFileSync, statSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
@@ -16,6 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => lab?.close())
 
+const repository = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 const CAP_NET_ADMIN = 1n << 12n
 const CAP_DAC_READ_SEARCH = 1n << 2n
 
@@ -56,6 +59,27 @@ describe.runIf(!alone)('as root of the machine', () => {
     const { uid, capabilities } = statusOf('controller')
     expect(uid).toBeGreaterThan(0)
     expect(capabilities).toBe(0n)
+  })
+
+  test('the sources may lie where only root can read them, and every answer still comes', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'drawbridge-private-'))
+    const own = await startLab()
+    own.defer(async () => rmSync(directory, { recursive: true, force: true }))
+    const [state, sources] = [join(directory, 'state'), join(directory, 'private', 'sources')]
+    chmodSync(directory, 0o755)
+    mkdirSync(sources, { recursive: true })
+    chmodSync(join(directory, 'private'), 0o700)
+    const command = `mount --bind "${repository}" "${sources}" && exec "${sources}/bin/drawbridge" --state "${state}" up`
+    const up = own.gateway.spawn('unshare', ['--mount', 'sh', '-c', command])
+    await up.says(/^drawbridge: ready$/m, 15_000)
+    const cli = (...args: string[]) =>
+      own.gateway.tries(join(repository, 'bin/drawbridge'), ['--state', state, ...args])
+    expect((await cli('open', 'tcp/8000', '10.0.0.5:80')).code).toBe(0)
+    expect((await cli('close', 'nothing')).code).toBe(1)
+    expect((await cli('open', 'tcp/8001', 'x y')).code).toBe(2)
+    expect(up.output()).not.toMatch(/started again/)
+    await up.end()
+    await own.close()
   })
 
   test('nobody else gets to either socket, nor to the store', async () => {
