@@ -17,8 +17,8 @@ const { values } = parseArgs({
 
 const effort = values.quick
   ? {
-      alone: { rounds: 15, connections: 600 },
-      crowd: { rounds: 5, connections: 1000 },
+      alone: { rounds: 12, connections: 600 },
+      crowd: { rounds: 4, connections: 1000 },
       bulk: { rounds: 2, seconds: 1 },
       control: { applies: 1, changes: 10, restarts: 1 },
     }

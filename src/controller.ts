@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { agentAt } from './agent/client.ts'
 import { buildApp, loadAll } from './api/app.ts'
 import { GatewayService } from './api/gateway.ts'
+import { journalLine } from './journal.ts'
 import { Problem } from './model/problem.ts'
 import { startConfirmation } from './reconcile/confirmation.ts'
 import { startExpiry } from './reconcile/expiry.ts'
@@ -44,6 +45,9 @@ async function main(): Promise<void> {
   dropPrivilege(values.uid, values.gid)
   const store = openSqliteStore(join(values.state, 'store', 'drawbridge.db'))
   const agent = agentAt(join(values.run, 'agent', 'agent.sock'))
+  store.onCommit((record) => {
+    if (record) process.stdout.write(journalLine(record))
+  })
   const stopExpiry = startExpiry(store, clock)
   const stopConfirmation = startConfirmation(store, clock)
   const runner = startRunner(store, agent, clock)

@@ -98,9 +98,10 @@ function readingRoutes(app: FastifyInstance, parts: AppParts): void {
   app.get('/api/v1/forwards/:name', (request) => service.show(nameOf(request)))
   app.get('/api/v1/gateway', async () => service.written())
   app.get('/api/v1/history', async (request) => {
-    const { most = '50' } = request.query as { most?: string }
-    return service.history(Math.min(Math.max(Number(most) || 50, 1), 1000))
+    const { most = '50', after = '0' } = request.query as { most?: string; after?: string }
+    return service.history(Number(after) || 0, Math.min(Math.max(Number(most) || 50, 1), 1000))
   })
+  app.get('/api/v1/audit/verify', async () => service.verify())
   app.get('/api/v1/diff', async (request) => {
     const { from, to } = readDocument(diffQuery, '', request.query)
     return service.difference(Number(from), Number(to))

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { Problem, type ProblemDetails } from '../model/problem.ts'
 import type {
   ApplyRequest,
+  AuditVerdict,
   Changed,
   Difference,
   ForwardList,
@@ -31,7 +32,8 @@ export interface Client {
   readonly gateway: () => Promise<GatewayView>
   readonly plan: (wanted: ApplyRequest) => Promise<Plan>
   readonly apply: (wanted: ApplyRequest) => Promise<Changed>
-  readonly history: (most: number) => Promise<readonly HistoryEntry[]>
+  readonly verify: () => Promise<AuditVerdict>
+  readonly history: (after: number, most: number) => Promise<readonly HistoryEntry[]>
   readonly difference: (from: number, to: number) => Promise<Difference>
   readonly rollback: (wanted: RollbackRequest) => Promise<Changed>
   /** Keeps the change that waits for its confirmation. */
@@ -56,7 +58,8 @@ export function connect(socketPath: string): Client {
     gateway: () => ask('GET', '/gateway'),
     plan: (wanted) => ask('POST', '/plan', wanted),
     apply: (wanted) => ask('POST', '/apply', wanted),
-    history: (most) => ask('GET', `/history?most=${most}`),
+    verify: () => ask('GET', '/audit/verify'),
+    history: (after, most) => ask('GET', `/history?after=${after}&most=${most}`),
     difference: (from, to) => ask('GET', `/diff?from=${from}&to=${to}`),
     rollback: (wanted) => ask('POST', '/rollback', wanted),
     confirm: () => ask('POST', '/confirm', {}),

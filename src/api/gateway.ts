@@ -14,6 +14,7 @@ import { historyEntry, linesBetween } from './history.ts'
 import { planOf } from './plan.ts'
 import type {
   ApplyRequest,
+  AuditVerdict,
   Changed,
   Difference,
   ForwardList,
@@ -111,8 +112,16 @@ export class GatewayService {
     return this.#change(change, { ...asking, privileged: true, note }, [], 'rollback')
   }
 
-  history(most: number): readonly HistoryEntry[] {
-    return this.#parts.store.history(0, most).map(historyEntry)
+  /** The changes after generation `after`, newest first. */
+  history(after: number, most: number): readonly HistoryEntry[] {
+    return this.#parts.store.history(after, most).map(historyEntry)
+  }
+
+  /** Throws `audit-broken` unless every change is kept as it was written. */
+  verify(): AuditVerdict {
+    const verdict = this.#parts.store.verify()
+    if (verdict.broken) throw Problem.of('audit-broken', verdict.broken)
+    return verdict
   }
 
   /** What is different in generation `to` from what was in `from`. */

@@ -8,7 +8,7 @@ import type { HistoryEntry, PlanLine } from './shapes.ts'
 const mostLines = 20
 
 export function historyEntry(record: Recorded): HistoryEntry {
-  const { generation, at, actor, how, note } = record
+  const { generation, at, actor, how, note, hash } = record
   const lines = recordLines(record)
   return {
     generation,
@@ -16,6 +16,7 @@ export function historyEntry(record: Recorded): HistoryEntry {
     actor,
     how,
     note,
+    hash,
     lines: lines.slice(0, mostLines),
     more: Math.max(0, lines.length - mostLines),
   }

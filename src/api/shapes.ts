@@ -44,9 +44,15 @@ export interface HistoryEntry {
   readonly actor: string
   readonly how: 'cli' | 'api' | 'expiry' | 'rollback' | 'revert'
   readonly note: string
+  readonly hash: string
   readonly lines: readonly PlanLine[]
   /** So many lines are left out. */
   readonly more: number
+}
+
+export interface AuditVerdict {
+  readonly entries: number
+  readonly broken: { readonly generation: number; readonly why: string } | null
 }
 
 export interface Difference {

@@ -24,6 +24,8 @@ export interface Options {
   readonly privileged?: boolean
   readonly dryRun?: boolean
   readonly confirm?: string
+  readonly since?: string
+  readonly verify?: boolean
   readonly file?: string
   readonly prune?: boolean
   readonly nft?: boolean

@@ -72,3 +72,8 @@ export const applyOptions: readonly Option[] = [
 ]
 
 export const rollbackOptions: readonly Option[] = [dryRunOption, confirmOption]
+
+export const auditOptions: readonly Option[] = [
+  new Option('--since <GENERATION>', 'only changes after this generation'),
+  new Option('--verify', 'check the chain of hashes from the first change to the last'),
+]

@@ -206,6 +206,11 @@ export const catalogue = {
     says: ({ wanted, now }) => `there is no generation ${wanted}; the gateway is at ${now}`,
     remedy: () => 'See which there are with: drawbridge history.',
   }),
+  'audit-broken': entry<{ generation: number; why: string }>({
+    status: 409,
+    says: ({ generation, why }) => `the audit log is broken at generation ${generation}: ${why}`,
+    remedy: () => 'Compare with a copy of the store from before; somebody wrote to it beside Drawbridge.',
+  }),
   'kernel-refused': entry<{ words: string }>({
     status: 502,
     says: ({ words }) => `the kernel refused the change: ${words}`,

@@ -41,6 +41,6 @@ export function startConfirmation(store: Store, clock: Clock): () => void {
   }
 
   arm()
-  store.onCommit(arm)
+  store.onCommit(() => arm())
   return () => cancel()
 }

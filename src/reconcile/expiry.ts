@@ -50,6 +50,6 @@ export function startExpiry(store: Store, clock: Clock): () => void {
   }
 
   run()
-  store.onCommit(run)
+  store.onCommit(() => run())
   return () => cancel()
 }

@@ -74,7 +74,7 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
     cancel()
     if (!stopped && !running) cancel = clock.after(firstPause, wake)
   })
-  store.onCommit(wake)
+  store.onCommit(() => wake())
   wake()
 
   return {

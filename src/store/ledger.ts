@@ -3,6 +3,7 @@
 import { Problem } from '../model/problem.ts'
 import type { Change, Circumstances } from '../model/register.ts'
 import { Register } from '../model/register.ts'
+import { chainStart } from './chain.ts'
 import { recordOf } from './record.ts'
 import type { CommitOptions, Origin, Pending, Recorded, Touched } from './store.ts'
 
@@ -11,7 +12,7 @@ const remembered = 1000
 
 /** What a commit has to make durable, all or nothing. */
 export interface Kept {
-  readonly record: Recorded
+  readonly record: Omit<Recorded, 'hash'>
   /** The numbers given to forwards that are new. */
   readonly given: ReadonlyMap<string, number>
   readonly pending: Pending | null
@@ -22,18 +23,20 @@ export class Ledger {
   readonly numbers = new Map<string, number>()
   generation = 0
   pending: Pending | null = null
+  /** The hash of the newest change. */
+  head = chainStart
   /** The next number to give. */
   nextNumber = 1
   readonly #touched = new Map<number, Change>()
-  readonly #listeners: (() => void)[] = []
+  readonly #listeners: ((record?: Recorded) => void)[] = []
 
-  /** Takes `change` over when `persist` has made it durable; undone when that throws. */
+  /** Takes `change` over when `persist` has made it durable and given its hash; undone when that throws. */
   commit(
     change: Change,
     origin: Origin,
     circumstances: Circumstances,
     options: CommitOptions,
-    persist: (kept: Kept) => void,
+    persist: (kept: Kept) => string,
   ): number {
     refuseStale(this.generation, options.based)
     refuseUnconfirmed(this.pending, origin)
@@ -41,8 +44,9 @@ export class Ledger {
     const undo = this.register.apply(change, circumstances)
     const given = this.#give(change)
     const pending = this.#pendingAfter(origin, options)
+    let hash: string
     try {
-      persist({ record, given, pending })
+      hash = persist({ record, given, pending })
     } catch (error) {
       undo()
       throw error
@@ -54,7 +58,8 @@ export class Ledger {
     this.pending = pending
     this.#touched.set(this.generation, change)
     this.#touched.delete(this.generation - remembered)
-    this.#tell()
+    this.head = hash
+    this.#tell({ ...record, hash })
     return this.generation
   }
 
@@ -65,8 +70,8 @@ export class Ledger {
     this.#tell()
   }
 
-  #tell(): void {
-    for (const listener of this.#listeners) listener()
+  #tell(record?: Recorded): void {
+    for (const listener of this.#listeners) listener(record)
   }
 
   #pendingAfter({ how, at }: Origin, { confirmWithin }: CommitOptions): Pending | null {
@@ -99,7 +104,7 @@ export class Ledger {
     return generation <= this.generation ? { forwards, lists } : undefined
   }
 
-  onCommit(listener: () => void): void {
+  onCommit(listener: (record?: Recorded) => void): void {
     this.#listeners.push(listener)
   }
 }

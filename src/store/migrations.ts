@@ -7,7 +7,8 @@ const migrations: readonly string[] = [
      generation INTEGER NOT NULL,
      next_number INTEGER NOT NULL,
      settings TEXT NOT NULL,
-     pending TEXT
+     pending TEXT,
+     head TEXT NOT NULL
    ) STRICT;
    CREATE TABLE forwards (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
    CREATE TABLE lists (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
@@ -17,7 +18,8 @@ const migrations: readonly string[] = [
      actor TEXT NOT NULL,
      how TEXT NOT NULL,
      note TEXT NOT NULL,
-     body TEXT NOT NULL
+     body TEXT NOT NULL,
+     hash TEXT NOT NULL
    ) STRICT;`,
 ]
 

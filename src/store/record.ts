@@ -6,7 +6,12 @@ import type { Change, Register } from '../model/register.ts'
 import type { BeforeAfter, Origin, Recorded, SettingsDocument } from './store.ts'
 
 /** What `change` does to `register`, written down before it is done. */
-export function recordOf(register: Register, change: Change, origin: Origin, generation: number): Recorded {
+export function recordOf(
+  register: Register,
+  change: Change,
+  origin: Origin,
+  generation: number,
+): Omit<Recorded, 'hash'> {
   const after = new Map(change.put.map((forward) => [forward.name, forward]))
   const lists = new Map(change.putLists.map((list) => [list.name, list]))
   return {

@@ -4,6 +4,7 @@ import { parseForward } from '../model/forward.ts'
 import { parseList } from '../model/gateway.ts'
 import { Problem } from '../model/problem.ts'
 import { asKept, type Change, noChange } from '../model/register.ts'
+import { hashOf, type Link, verifyChain } from './chain.ts'
 import { type Kept, Ledger } from './ledger.ts'
 import { migrate, refuseNewer } from './migrations.ts'
 import { readSettings } from './record.ts'
@@ -42,10 +43,15 @@ function storeOf(database: DatabaseSync): Store {
     },
     commit: (change, origin, circumstances, options = {}) =>
       ledger.commit(change, origin, circumstances, options, (kept) => {
-        inTransaction(database, () => write(writer, change, ledger, kept))
+        const hash = inTransaction(database, () => write(writer, change, ledger, kept))
+        return hash
       }),
     confirm: () => ledger.confirm(() => void writer.confirm.run()),
     history: (after, most) => (writer.history.all(after, most) as unknown as ChangeRow[]).map(readRecord),
+    verify: () => {
+      const head = { generation: ledger.generation, hash: ledger.head }
+      return verifyChain(writer.links.iterate() as unknown as Iterable<Link & { hash: string }>, head)
+    },
     since: (generation) => ledger.since(generation),
     onCommit: (listener) => ledger.onCommit(listener),
     close: () => database.close(),
@@ -54,8 +60,10 @@ function storeOf(database: DatabaseSync): Store {
 
 /** What is kept was checked when it was written, on facts of then; it is taken over as it is. */
 function load(database: DatabaseSync, ledger: Ledger): void {
-  const state = database.prepare('SELECT generation, next_number, settings, pending FROM state').get() as
-    | { generation: number; next_number: number; settings: string; pending: string | null }
+  const state = database
+    .prepare('SELECT generation, next_number, settings, pending, head FROM state')
+    .get() as
+    | { generation: number; next_number: number; settings: string; pending: string | null; head: string }
     | undefined
   if (!state) return
   const forwards = database
@@ -74,6 +82,7 @@ function load(database: DatabaseSync, ledger: Ledger): void {
   for (const { name, number } of forwards) ledger.numbers.set(name, number)
   ledger.generation = state.generation
   ledger.nextNumber = state.next_number
+  ledger.head = state.head
   ledger.pending = state.pending === null ? null : (JSON.parse(state.pending) as Pending)
 }
 
@@ -91,6 +100,7 @@ interface ListRow {
 interface ChangeRow extends Origin {
   readonly generation: number
   readonly body: string
+  readonly hash: string
 }
 
 function readRecord({ body, ...row }: ChangeRow): Recorded {
@@ -104,21 +114,23 @@ function prepare(database: DatabaseSync) {
     putList: database.prepare('INSERT OR REPLACE INTO lists (name, body) VALUES (?, ?)'),
     removeList: database.prepare('DELETE FROM lists WHERE name = ?'),
     putState: database.prepare(
-      'INSERT OR REPLACE INTO state (one, generation, next_number, settings, pending) VALUES (1, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO state (one, generation, next_number, settings, pending, head) VALUES (1, ?, ?, ?, ?, ?)',
     ),
+    links: database.prepare('SELECT * FROM changes ORDER BY generation'),
     confirm: database.prepare('UPDATE state SET pending = NULL'),
     history: database.prepare('SELECT * FROM changes WHERE generation > ? ORDER BY generation DESC LIMIT ?'),
     putChange: database.prepare(
-      'INSERT INTO changes (generation, at, actor, how, note, body) VALUES (?, ?, ?, ?, ?, ?)',
+      'INSERT INTO changes (generation, at, actor, how, note, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)',
     ),
   }
 }
 
-function inTransaction(database: DatabaseSync, work: () => void): void {
+function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   database.exec('BEGIN IMMEDIATE')
   try {
-    work()
+    const result = work()
     database.exec('COMMIT')
+    return result
   } catch (error) {
     database.exec('ROLLBACK')
     throw error
@@ -130,7 +142,7 @@ function write(
   change: Change,
   ledger: Ledger,
   { record, given, pending }: Kept,
-): void {
+): string {
   const { generation, at, actor, how, note, forwards, lists, settings } = record
   for (const name of change.remove) to.removeForward.run(name)
   for (const { name } of change.put) {
@@ -139,11 +151,10 @@ function write(
   }
   for (const name of change.removeLists) to.removeList.run(name)
   for (const { name } of change.putLists) to.putList.run(name, JSON.stringify(lists[name]?.after))
-  to.putState.run(
-    generation,
-    ledger.nextNumber + given.size,
-    JSON.stringify(settings.after),
-    pending && JSON.stringify(pending),
-  )
-  to.putChange.run(generation, at, actor, how, note, JSON.stringify({ forwards, lists, settings }))
+  const body = JSON.stringify({ forwards, lists, settings })
+  const hash = hashOf(ledger.head, { generation, at, actor, how, note, body })
+  const waiting = pending && JSON.stringify(pending)
+  to.putState.run(generation, ledger.nextNumber + given.size, JSON.stringify(settings.after), waiting, hash)
+  to.putChange.run(generation, at, actor, how, note, body, hash)
+  return hash
 }

@@ -1,6 +1,8 @@
 /** The desired gateway, versioned: every change is one generation with its author and time, whole or not at all. */
+
 import type { ForwardDocument } from '../model/document.ts'
 import type { Change, Circumstances, Register } from '../model/register.ts'
+import type { Verdict } from './chain.ts'
 
 /** Who changed something, when and how. */
 export interface Origin {
@@ -29,6 +31,8 @@ export interface Recorded extends Origin {
   readonly forwards: Readonly<Record<string, BeforeAfter<ForwardDocument>>>
   readonly lists: Readonly<Record<string, BeforeAfter<readonly string[]>>>
   readonly settings: BeforeAfter<SettingsDocument>
+  /** Covers this entry and, through the one before it, all older ones. */
+  readonly hash: string
 }
 
 /** Settings as they are kept. */
@@ -74,7 +78,9 @@ export interface Store {
   since(generation: number): Touched | undefined
   /** The changes that made the generations above `after`, newest first, at most `most` of them. */
   history(after: number, most: number): readonly Recorded[]
-  /** Calls `listener` after each commit and each confirmation. */
-  onCommit(listener: () => void): void
+  /** Reads every change that was ever made and checks that they are what was written, and all of it. */
+  verify(): Verdict
+  /** Calls `listener` after each commit, with what was kept, and after each confirmation, with nothing. */
+  onCommit(listener: (record?: Recorded) => void): void
   close(): void
 }

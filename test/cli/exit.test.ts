@@ -6,6 +6,7 @@ import { catalogue, Problem } from '../../src/model/problem.ts'
 const failures = [
   'agent-away',
   'already-running',
+  'audit-broken',
   'controller-away',
   'fought-over',
   'kernel-differs',

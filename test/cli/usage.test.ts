@@ -15,6 +15,7 @@ const commands = [
   'plan',
   'apply',
   'history',
+  'audit',
   'diff',
   'rollback',
   'confirm',

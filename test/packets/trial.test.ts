@@ -43,7 +43,7 @@ test('not confirmed: the former state is back at its time, as a generation of it
   await pause(1300)
   expect(await who()).toBe('server')
   await expect(lab.client.asks(lab.gateway.outside, 8001)).rejects.toThrow(/refused/)
-  const [last] = await drawbridge.api.history(1)
+  const [last] = await drawbridge.api.history(0, 1)
   expect(last).toMatchObject({ generation: generation + 1, how: 'revert' })
   await expect(drawbridge.api.confirm()).rejects.toThrow(/no change waits/)
 })

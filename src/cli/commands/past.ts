@@ -3,7 +3,7 @@ import type { HistoryEntry } from '../../api/shapes.ts'
 import type { Call, Spec } from '../command.ts'
 import { done } from '../exit.ts'
 import { changeLines, future, infinitive, past, pendingLines, subjectOf } from '../lines.ts'
-import { rollbackOptions } from '../options.ts'
+import { auditOptions, rollbackOptions } from '../options.ts'
 import { answer, warn } from '../output.ts'
 import { badGeneration } from '../problems.ts'
 import { confirmSeconds } from '../request.ts'
@@ -16,6 +16,13 @@ export const pastCommands: readonly Spec[] = [
     summary: 'List the changes: who, when, how and what',
     examples: ['drawbridge history', 'drawbridge history -o json'],
     act: history,
+  },
+  {
+    spelled: 'audit',
+    summary: 'Print every change with its hash, or verify that none was edited, removed or moved',
+    options: auditOptions,
+    examples: ['drawbridge audit --since 100 -o json', 'drawbridge audit --verify'],
+    act: audit,
   },
   {
     spelled: 'diff <A> <B>',
@@ -43,7 +50,7 @@ export const pastCommands: readonly Spec[] = [
 ]
 
 async function history({ world, client, format }: Call): Promise<number> {
-  const entries = await client.history(50)
+  const entries = await client.history(0, 50)
   await answer(world.terminal, format, entries, () =>
     entries.length === 0 ? ['No changes yet.'] : layTable(columns, entries, world.terminal.width),
   )
@@ -61,6 +68,22 @@ function whatWords({ lines, more, note }: HistoryEntry): string {
   const words = lines.map((line) => `${past[line.verb]} ${subjectOf(line)}`)
   const rest = more > 0 ? [`${more} more`] : []
   return plain([...words, ...rest].join(', ') + (note === '' ? '' : ` (${note})`))
+}
+
+async function audit({ world, client, options, format }: Call): Promise<number> {
+  if (options.verify) {
+    const verdict = await client.verify()
+    await answer(world.terminal, format, verdict, () => [`${verdict.entries} entries, unbroken`])
+    return done
+  }
+  const entries = await client.history(options.since === undefined ? 0 : generationOf(options.since), 1000)
+  await answer(world.terminal, format, entries, () => entries.map(auditLine))
+  return done
+}
+
+function auditLine(entry: HistoryEntry): string {
+  const { generation, at, actor, how, hash } = entry
+  return `${generation} ${at} ${actor} ${how} ${hash.slice(0, 16)} ${whatWords(entry)}`
 }
 
 async function diff({ world, client, operands, format }: Call): Promise<number> {

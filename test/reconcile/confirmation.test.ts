@@ -1,0 +1,126 @@
+/** A change on trial: confirmed it stays, else everything is as before. */
+import { beforeEach, describe, expect, test } from 'vitest'
+import { startConfirmation } from '../../src/reconcile/confirmation.ts'
+import { openMemoryStore } from '../../src/store/memory.ts'
+import type { Store } from '../../src/store/store.ts'
+import { careful, change, closing, opening, origin } from '../store/changes.ts'
+import { type HandClock, handClock } from './clock.ts'
+
+const second = 1000
+
+let store: Store
+let clock: HandClock
+
+beforeEach(() => {
+  store = openMemoryStore()
+  clock = handClock(origin.at)
+  store.commit(opening('before', 2000), origin, careful)
+})
+
+/** Opens one and closes the other, to be confirmed within a minute. */
+function tryOut(): void {
+  const wanted = change({ ...opening('trial', 2001), remove: ['before'] })
+  store.commit(wanted, origin, careful, { confirmWithin: 60 * second })
+}
+
+const open = () => [...store.register.forwards.keys()].sort()
+
+describe('not confirmed', () => {
+  test('it is undone at its time, as a generation of its own', async () => {
+    startConfirmation(store, clock)
+    tryOut()
+    await clock.pass(59 * second)
+    expect(open()).toEqual(['trial'])
+    await clock.pass(second)
+    expect(open()).toEqual(['before'])
+    expect(store.history(2, 1)).toMatchObject([{ generation: 3, how: 'revert', actor: 'drawbridge' }])
+    expect(store.pending).toBeNull()
+    expect(clock.waits()).toEqual([])
+  })
+
+  test('while nothing ran, it is undone at the start', () => {
+    tryOut()
+    clock.jump(3600 * second)
+    startConfirmation(store, clock)
+    expect(open()).toEqual(['before'])
+  })
+
+  test('after a start, what is left of its time is left', async () => {
+    tryOut()
+    clock.jump(20 * second)
+    startConfirmation(store, clock)
+    expect(clock.waits()).toEqual([40 * second])
+  })
+
+  test.each([-3600, 3600])(
+    'it waits no longer and no shorter because the wall clock jumps by %d s',
+    async (seconds) => {
+      startConfirmation(store, clock)
+      tryOut()
+      clock.jump(seconds * second)
+      await clock.pass(59 * second)
+      expect(open()).toEqual(['trial'])
+      await clock.pass(second)
+      expect(open()).toEqual(['before'])
+    },
+  )
+
+  test('after the wall clock went back it waits at most the whole time', () => {
+    tryOut()
+    clock.jump(-3600 * second)
+    startConfirmation(store, clock)
+    expect(clock.waits()).toEqual([60 * second])
+  })
+
+  test('it is undone as soon as the disk can be written again', async () => {
+    let full = true
+    const failing: Store = Object.create(store, {
+      commit: {
+        value: (...parts: Parameters<Store['commit']>) => {
+          if (full) throw new Error('database or disk is full')
+          return store.commit(...parts)
+        },
+      },
+    })
+    startConfirmation(failing, clock)
+    tryOut()
+    await clock.pass(70 * second)
+    expect(open()).toEqual(['trial'])
+    full = false
+    await clock.pass(10 * second)
+    expect(open()).toEqual(['before'])
+  })
+})
+
+describe('confirmed', () => {
+  test('it stays', async () => {
+    startConfirmation(store, clock)
+    tryOut()
+    store.confirm()
+    await clock.pass(3600 * second)
+    expect(open()).toEqual(['trial'])
+    expect(store.generation).toBe(2)
+  })
+
+  test('the next one has its own whole time', async () => {
+    startConfirmation(store, clock)
+    tryOut()
+    await clock.pass(50 * second)
+    store.confirm()
+    store.commit(closing('trial'), { ...origin, at: new Date(clock.now()).toISOString() }, careful, {
+      confirmWithin: 60 * second,
+    })
+    await clock.pass(59 * second)
+    expect(open()).toEqual([])
+    await clock.pass(second)
+    expect(open()).toEqual(['trial'])
+  })
+})
+
+test('stopped, it undoes nothing', async () => {
+  const stop = startConfirmation(store, clock)
+  tryOut()
+  stop()
+  await clock.pass(3600 * second)
+  expect(open()).toEqual(['trial'])
+})
