@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Client, connect } from '../src/api/client.ts'
 import type { ForwardDocument } from '../src/model/document.ts'
+import { Problem } from '../src/model/problem.ts'
 import type { Namespace } from './commands.ts'
 
 const launcher = fileURLToPath(new URL('../bin/drawbridge', import.meta.url))
@@ -38,6 +39,15 @@ export async function startDrawbridge(where: Namespace, state: string): Promise<
       running = await begin()
     },
   }
+}
+
+/** Adds forwards and waits for the kernel to have them; on a busy machine that may be long after the answer. */
+export async function openAll({ api }: Drawbridge, forwards: readonly ForwardDocument[]): Promise<void> {
+  await api.apply({ gateway: { version: 1, forwards } }).catch((error: unknown) => {
+    if (!(error instanceof Problem && error.code === 'not-in-step')) throw error
+  })
+  const { ready } = await api.status(60)
+  if (!ready) throw new Error('the kernel does not have the forwards')
 }
 
 function residentOf(state: string, process: 'agent' | 'controller'): number {

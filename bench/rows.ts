@@ -1,9 +1,8 @@
 /** The rows of the data plane: gateways that do the same, by hand and by Drawbridge. */
-
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { forgetQuickly, type Gateway, type Lab, targetPort } from './lab.ts'
-import { type Drawbridge, forwardsOf, many, startDrawbridge, type Wanted } from './product.ts'
+import { type Drawbridge, forwardsOf, many, openAll, startDrawbridge, type Wanted } from './product.ts'
 
 export interface Row {
   readonly title: string
@@ -69,8 +68,7 @@ async function product(
 ): Promise<ProductRow> {
   const gateway = await lab.addGateway(name)
   const drawbridge = await startDrawbridge(gateway, join(scratch, name))
-  const forwards = forwardsOf({ target: gateway.target, ...opened })
-  await drawbridge.api.apply({ gateway: { version: 1, forwards } })
+  await openAll(drawbridge, forwardsOf({ target: gateway.target, ...opened }))
   await forgetQuickly(gateway)
   return { title, gateway, drawbridge, low: opened.low, high: opened.low + opened.count - 1 }
 }

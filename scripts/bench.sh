@@ -24,6 +24,7 @@ case $(uname -m) in aarch64) machine=arm64 ;; *) machine=x64 ;; esac
 node=$PWD/node_modules/node-linux-$machine/bin/node
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' INT TERM
 # The controller runs as an ordinary user and keeps its state below this directory.
 chmod 755 "$scratch"
 cc -O2 -Wall -pthread -o "$scratch/crr" bench/crr.c

@@ -68,7 +68,7 @@ export class Agent {
     this.#anchored = true
     let waiting = false
     await door.watch((intrusion) => {
-      if (waiting || this.#holds === null) return
+      if (waiting) return
       waiting = true
       setTimeout(() => {
         waiting = false
@@ -77,8 +77,9 @@ export class Agent {
     })
   }
 
-  /** Makes the table whole again, from the kernel's present state. Nothing to repair is no repair. */
+  /** Makes the table whole again, from the kernel's present state. Where nothing is known, a whole message is to come. */
   async #repair(intrusion: Intrusion, now: () => number): Promise<void> {
+    if (this.#holds === null) return
     const began = now()
     const wrote = await this.#become(this.#holding)
     if (!wrote) return

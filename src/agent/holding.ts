@@ -83,8 +83,10 @@ export class Holding {
     return this.#elementsOf(names)
   }
 
-  /** The forwards that a change touches: those it names, and those whose lists it changes. */
+  /** The forwards that a change touches: those it names, and those whose lists it changes; all when it locks or lifts. */
   #touchedBy(change: Change): string[] {
+    const locks = change.settings !== null && change.settings.locked !== this.register.settings.locked
+    if (locks) return [...this.register.forwards.keys()]
     const named = [...change.remove, ...change.put.map(({ name }) => name)]
     const lists = new Set([...change.putLists.map(({ name }) => name), ...change.removeLists])
     if (lists.size === 0) return named.filter((name) => this.register.forwards.has(name))
@@ -98,6 +100,7 @@ export class Holding {
   }
 
   #elementsOf(names: readonly string[]): Element[] {
+    if (this.register.settings.locked) return []
     return names.flatMap((name) => {
       const forward = this.register.forwards.get(name)
       const number = this.#numbers.get(name)
@@ -107,6 +110,7 @@ export class Holding {
 
   /** What these forwards need beside elements in the static sets: sets of their own, and a family forwarded. */
   #needsOf(names: readonly string[]): string[] {
+    if (this.register.settings.locked) return []
     return names.flatMap((name) => {
       const forward = this.register.forwards.get(name)
       if (!forward?.enabled) return []
@@ -134,6 +138,6 @@ function readChange(message: PutMessage): Change {
     remove: message.removed,
     putLists: message.lists.map(({ name, entries }) => parseList(name, entries)),
     removeLists: message.removedLists,
-    settings: { privileged: true, mark: parseMark('mark', message.mark) },
+    settings: { privileged: true, mark: parseMark('mark', message.mark), locked: message.locked },
   }
 }

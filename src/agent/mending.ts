@@ -15,10 +15,10 @@ export async function mendFlows(
   former: readonly Forward[],
   added: readonly Forward[],
 ): Promise<number> {
-  const { mark } = register.settings
+  const { mark, locked } = register.settings
   const ours = former.length > 0 ? await door.flows(mark) : []
-  const stale = ours.filter((flow) => isStale(flow, register, former))
-  const taking = added.filter(takesDatagrams)
+  const stale = locked ? ours : ours.filter((flow) => isStale(flow, register, former))
+  const taking = locked ? [] : added.filter(takesDatagrams)
   const strangers = taking.length > 0 ? await door.flows({ value: 0, mask: mark.mask }) : []
   const overtaken = strangers.filter((flow) => isOvertaken(flow, taking))
   const ending = [...stale, ...overtaken]

@@ -17,6 +17,8 @@ const putMessage = z.strictObject({
   kept: z.boolean(),
   base: generation.nullable(),
   mark: z.string(),
+  /** Every forward is kept shut, and its connections are ended. */
+  locked: z.boolean(),
   lists: z.array(z.strictObject({ name: z.string(), entries: z.array(z.string()) })),
   removedLists: z.array(z.string()),
   forwards: z.array(z.strictObject({ number: z.int().min(1).max(0xffffffff), forward: forwardDocument })),

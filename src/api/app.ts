@@ -47,6 +47,7 @@ const rollbackRequest = z.strictObject({
 const named = z.strictObject({ name: z.string().max(2000) })
 const generationText = z.string().regex(/^\d{1,15}$/)
 const diffQuery = z.strictObject({ from: generationText, to: generationText })
+const lockdownRequest = z.strictObject({ lift: z.boolean() })
 const downRequest = z.strictObject({ all: z.boolean() })
 
 export function buildApp(parts: AppParts): FastifyInstance {
@@ -132,6 +133,10 @@ function changingRoutes(app: FastifyInstance, { service, stop }: AppParts): void
     const body = readDocument(rollbackRequest, '', request.body ?? {})
     return service.rollback(body.to, asking(request, body))
   })
+  app.post('/api/v1/lockdown', (request) => {
+    const { lift } = readDocument(lockdownRequest, '', request.body)
+    return service.lockdown(lift, asking(request))
+  })
   app.post('/api/v1/confirm', async (request) => service.confirm(connectedAt(request)))
   app.post('/api/v1/down', async (request, reply) => {
     const { all } = readDocument(downRequest, '', request.body)
@@ -191,6 +196,7 @@ async function status({ store, runner, agent, version }: AppParts, waitSeconds: 
     forwards: store.register.forwards.size,
     problem: problem?.details() ?? null,
     pending: pendingView(store),
+    locked: store.register.settings.locked,
     version,
   }
 }

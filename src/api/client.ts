@@ -36,6 +36,8 @@ export interface Client {
   readonly history: (after: number, most: number) => Promise<readonly HistoryEntry[]>
   readonly difference: (from: number, to: number) => Promise<Difference>
   readonly rollback: (wanted: RollbackRequest) => Promise<Changed>
+  /** Keeps every forward shut, or lifts that again. */
+  readonly lockdown: (lift: boolean) => Promise<Changed>
   /** Keeps the change that waits for its confirmation. */
   readonly confirm: () => Promise<{ readonly generation: number }>
   /** Stops the controller; `all` removes every trace from the kernel first. */
@@ -62,6 +64,7 @@ export function connect(socketPath: string): Client {
     history: (after, most) => ask('GET', `/history?after=${after}&most=${most}`),
     difference: (from, to) => ask('GET', `/diff?from=${from}&to=${to}`),
     rollback: (wanted) => ask('POST', '/rollback', wanted),
+    lockdown: (lift) => ask('POST', '/lockdown', { lift }),
     confirm: () => ask('POST', '/confirm', {}),
     down: (all) => ask('POST', '/down', { all }),
   }

@@ -83,6 +83,12 @@ export class GatewayService {
     return this.#change({ ...noChange, put: [forward] }, { ...asking, privileged: true }, [forward])
   }
 
+  /** Keeps every forward shut, or lifts that again. */
+  async lockdown(lift: boolean, asking: Asking): Promise<Changed> {
+    const settings = { ...this.#parts.store.register.settings, locked: !lift }
+    return this.#change({ ...noChange, settings }, asking, [])
+  }
+
   async plan(request: ApplyRequest, asking: Asking): Promise<Plan> {
     const { plan } = await this.apply(request, { ...asking, dryRun: true })
     return plan
@@ -194,7 +200,8 @@ export class GatewayService {
     refuseStale(store, asking.based)
     if (asking.dryRun) store.register.check(change, circumstances)
     const plan = planOf(store, change, asking.dryRun)
-    const warnings = warningsOf(named, store.register.lists, this.#addresses)
+    const locked = store.register.settings.locked && named.length > 0 ? [lockedWarning] : []
+    const warnings = [...locked, ...warningsOf(named, store.register.lists, this.#addresses)]
     if (asking.dryRun || isEmpty(change)) {
       if (!asking.dryRun) await runner.reached(store.generation, kernelPatience)
       return {
@@ -271,6 +278,8 @@ function renews(forward: Forward, held: Forward): boolean {
   const lasting = forward.expires !== null && held.expires !== null
   return lasting && sameForward({ ...forward, name: held.name, expires: held.expires }, held)
 }
+
+const lockedWarning = 'the lockdown is on: no forward is open until drawbridge lockdown --lift'
 
 export function pendingView({ pending }: Store): PendingView | null {
   return pending && { base: pending.base, deadline: pending.deadline }

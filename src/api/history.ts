@@ -64,7 +64,8 @@ function recordLines({
     ...sideLines(
       'settings',
       { settings },
-      ({ privileged, mark }) => `privileged ${privileged}, mark ${mark}`,
+      ({ privileged, mark, locked }) =>
+        `${locked ? 'every forward kept shut, ' : ''}privileged ${privileged}, mark ${mark}`,
     ),
     ...sideLines('list', lists, (entries) => describeSources(parseSources('list', entries))),
     ...sideLines('forward', forwards, (document) => describeForward(parseForward(document))),

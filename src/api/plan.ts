@@ -45,8 +45,8 @@ function removedList(name: string): PlanLine {
 }
 
 function settingsLine(before: Settings, after: Settings): PlanLine {
-  const words = ({ privileged, mark }: Settings) =>
-    `ports below 1024 ${privileged ? 'may be opened' : 'need --privileged'}, connections marked ${printMark(mark)}`
+  const words = ({ privileged, mark, locked }: Settings) =>
+    `${locked ? 'every forward kept shut, ' : ''}ports below 1024 ${privileged ? 'may be opened' : 'need --privileged'}, connections marked ${printMark(mark)}`
   return { verb: 'change', what: 'settings', name: 'settings', sentence: words(after), before: words(before) }
 }
 

@@ -105,6 +105,8 @@ export interface Status {
   /** How often another program's changes to our table were mended since the agent started; null while it is away. */
   readonly repairs: Repairs | null
   readonly pending: PendingView | null
+  /** The lockdown is on: no forward is open. */
+  readonly locked: boolean
   readonly version: string
 }
 

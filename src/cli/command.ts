@@ -26,6 +26,7 @@ export interface Options {
   readonly confirm?: string
   readonly since?: string
   readonly verify?: boolean
+  readonly lift?: boolean
   readonly file?: string
   readonly prune?: boolean
   readonly nft?: boolean

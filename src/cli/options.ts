@@ -77,3 +77,5 @@ export const auditOptions: readonly Option[] = [
   new Option('--since <GENERATION>', 'only changes after this generation'),
   new Option('--verify', 'check the chain of hashes from the first change to the last'),
 ]
+
+export const lockdownOptions: readonly Option[] = [new Option('--lift', 'open the forwards again')]

@@ -16,11 +16,14 @@ export interface Settings {
   /** Ports below 1024 may be opened without saying so each time. */
   readonly privileged: boolean
   readonly mark: Mark
+  /** Every forward is kept shut, whatever else is said. Not part of a gateway file. */
+  readonly locked: boolean
 }
 
 export const defaultSettings: Settings = {
   privileged: false,
   mark: { value: 0x2db00000, mask: 0xfff00000 },
+  locked: false,
 }
 
 /** A forward with the number that stands for it in the kernel: given once by the store, never given again. */
@@ -41,7 +44,7 @@ export function parseGateway(document: unknown): Written {
   refuseListNames(document)
   const doc = readDocument(gatewayDocument, '', document)
   return {
-    settings: { privileged: doc.privileged ?? false, mark: parseMark('mark', doc.mark) },
+    settings: { privileged: doc.privileged ?? false, mark: parseMark('mark', doc.mark), locked: false },
     lists: Object.entries(doc.lists ?? {}).map(([name, entries]) => parseList(name, entries)),
     forwards: (doc.forwards ?? []).map((one, index) => parseForward(one, `forwards[${index}]`)),
   }

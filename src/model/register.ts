@@ -208,7 +208,7 @@ export function changeTo(
     remove: prune ? [...register.forwards.keys()].filter((name) => !names.has(name)) : [],
     putLists: written.lists,
     removeLists: prune ? [...register.lists.keys()].filter((name) => !lists.has(name)) : [],
-    settings: written.settings,
+    settings: { ...written.settings, locked: register.settings.locked },
   })
 }
 

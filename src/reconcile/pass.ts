@@ -43,6 +43,7 @@ function changeMessage(store: Store, base: number | null, touched: Touched): Put
     kept: store.pending === null,
     base,
     mark: printMark(settings.mark),
+    locked: settings.locked,
     lists: listed.map(({ name, prefixes }) => ({ name, entries: prefixes.map(printPrefix) })),
     removedLists: [...touched.lists].filter((name) => !lists.has(name)),
     forwards: wanted.map((forward) => ({

@@ -1,7 +1,7 @@
 /** A change as it is kept, and changes that lead back. Pure. */
 import { printPrefix } from '../model/address.ts'
 import { parseForward, printForward } from '../model/forward.ts'
-import { defaultSettings, parseList, parseMark, printMark, type Settings } from '../model/gateway.ts'
+import { parseList, parseMark, printMark, type Settings } from '../model/gateway.ts'
 import type { Change, Register } from '../model/register.ts'
 import type { BeforeAfter, Origin, Recorded, SettingsDocument } from './store.ts'
 
@@ -43,12 +43,12 @@ function pairs<T, D>(
   )
 }
 
-function printSettings({ privileged, mark }: Settings): SettingsDocument {
-  return { privileged, mark: printMark(mark) }
+function printSettings({ privileged, mark, locked }: Settings): SettingsDocument {
+  return { privileged, mark: printMark(mark), locked }
 }
 
-export function readSettings({ privileged, mark }: SettingsDocument): Settings {
-  return { ...defaultSettings, privileged, mark: parseMark('mark', mark) }
+export function readSettings({ privileged, mark, locked }: SettingsDocument): Settings {
+  return { privileged, mark: parseMark('mark', mark), locked }
 }
 
 /**

@@ -39,6 +39,7 @@ export interface Recorded extends Origin {
 export interface SettingsDocument {
   readonly privileged: boolean
   readonly mark: string
+  readonly locked: boolean
 }
 
 /** A change that is in force but not kept: unless it is confirmed in time, everything is as in generation `base` again. */

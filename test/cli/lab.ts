@@ -146,6 +146,7 @@ export function status(own: Partial<Status> = {}): Status {
     problem: null,
     repairs: null,
     pending: null,
+    locked: false,
     version: '1.2.3',
     ...own,
   }

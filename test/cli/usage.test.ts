@@ -9,6 +9,7 @@ const commands = [
   'close',
   'enable',
   'disable',
+  'lockdown',
   'list',
   'show',
   'export',
@@ -91,7 +92,7 @@ test.each(commands)(
   },
 )
 
-test.each(['flows', 'exposure', 'doctor', 'trace', 'audit', 'import'])(
+test.each(['flows', 'exposure', 'doctor', 'trace', 'import'])(
   '%s is not built yet and does not exist',
   async (name) => {
     expect((await usage(name)).err).toContain(`unknown command '${name}'`)

@@ -172,3 +172,23 @@ test('a forward closes itself at its time', async () => {
   await expect(client.asks(gateway.outside, 8008)).rejects.toThrow(/refused/)
   await expect(drawbridge.api.forward('tcp-8008')).rejects.toThrow(/no forward/)
 })
+
+test('lockdown: every forward is shut and its connections end; what is the gateway’s own goes on; lifted, all is back', async () => {
+  const { client, gateway, server } = lab
+  await drawbridge.api.apply(
+    file({ name: 'l', listen: 'tcp/8010', to: server.at(80), from: ['203.0.113.0/24'] }),
+  )
+  await gateway.answers('tcp', 22)
+  const [through, own] = [await client.holds(gateway.outside, 8010), await client.holds(gateway.outside, 22)]
+  await drawbridge.api.lockdown(false)
+  await pause(300)
+  expect((await through.end()).end).toBe('reset')
+  expect(await own.end()).toMatchObject({ end: 'held', inOrder: true })
+  await expect(client.asks(gateway.outside, 8010)).rejects.toThrow(/refused/)
+  const { warnings } = await drawbridge.opens('tcp/8011', server.at(80))
+  expect(warnings).toEqual([expect.stringMatching(/lockdown is on/)])
+  await drawbridge.restart()
+  for (const port of [8010, 8011]) await expect(client.asks(gateway.outside, port)).rejects.toThrow(/refused/)
+  expect((await drawbridge.cli(['lockdown', '--lift'])).stdout).toMatch(/open again/)
+  for (const port of [8010, 8011]) expect((await client.asks(gateway.outside, port)).identity).toBe('server')
+})

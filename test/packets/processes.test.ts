@@ -106,6 +106,7 @@ const put = (forward: object, more: object = {}) =>
       kept: true,
       base: null,
       mark: '0x2db00000/0xfff00000',
+      locked: false,
       lists: [],
       removedLists: [],
       forwards: [{ number: 9, forward }],

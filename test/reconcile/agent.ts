@@ -99,6 +99,7 @@ export function putOf(
     kept: true,
     base,
     mark: '0x2db00000/0xfff00000',
+    locked: false,
     lists: [],
     removedLists: [],
     forwards: Object.entries(forwards).map(([number, short]) => ({

@@ -194,7 +194,7 @@ describe('in SQLite, opened again', () => {
       note: 'Zoë’s "lab"',
     }
     commit(change({ ...opening('a', 2000, full), putLists: [parseList('office', ['10.0.0.1', 'fd00::/8'])] }))
-    commit(change({ settings: { privileged: true, mark: { value: 1, mask: 0xff } } }))
+    commit(change({ settings: { privileged: true, mark: { value: 1, mask: 0xff }, locked: false } }))
     commit(opening('low', 80))
     store.commit(opening('b', 2001), origin, careful, { confirmWithin: 60_000 })
     const before = shown()

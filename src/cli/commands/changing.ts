@@ -3,7 +3,7 @@ import type { Changed, PlanLine } from '../../api/shapes.ts'
 import type { Call, Spec } from '../command.ts'
 import { done } from '../exit.ts'
 import { pendingLines } from '../lines.ts'
-import { openOptions } from '../options.ts'
+import { lockdownOptions, openOptions } from '../options.ts'
 import { answer, warn } from '../output.ts'
 import { emptyName } from '../problems.ts'
 import { openRequestOf } from '../request.ts'
@@ -41,7 +41,24 @@ export const changingCommands: readonly Spec[] = [
     examples: ['drawbridge disable web', 'drawbridge disable web games'],
     act: (call) => changeEach(call, 'disabled', call.client.disable),
   },
+  {
+    spelled: 'lockdown',
+    summary: 'Shut every forward at once and end its connections, until it is lifted',
+    options: lockdownOptions,
+    examples: ['drawbridge lockdown', 'drawbridge lockdown --lift'],
+    act: lockdown,
+  },
 ]
+
+async function lockdown({ world, client, options, format }: Call): Promise<number> {
+  const { lift = false } = options
+  const changed = await client.lockdown(lift)
+  const now = lift
+    ? 'the forwards are open again'
+    : 'no forward is open; lift it with: drawbridge lockdown --lift'
+  await answer(world.terminal, format, changed, () => [`${changed.changed ? '' : 'already so: '}${now}`])
+  return done
+}
 
 async function open({ world, client, operands, options, format }: Call): Promise<number> {
   const request = openRequestOf(operands, options, world.now())

@@ -74,7 +74,14 @@ async function status(call: Call): Promise<number> {
   const problem = problemOf(now)
   const sentence = `ready: generation ${now.generation}, ${counted(now.forwards, 'forward')}, kernel in step`
   await answer(world.terminal, format, now, () =>
-    problem ? [] : [sentence, ...repairLines(now), ...pendingLines(now.pending)],
+    problem
+      ? []
+      : [
+          sentence,
+          ...(now.locked ? ['locked down: no forward is open until drawbridge lockdown --lift'] : []),
+          ...repairLines(now),
+          ...pendingLines(now.pending),
+        ],
   )
   if (!problem) return done
   sayProblem(world.terminal, problem)
