@@ -1,6 +1,6 @@
 /** The door to the kernel: the few verbs there are, each carried out by the worker in the order asked. */
 import { Worker } from 'node:worker_threads'
-import type { Intrusion, WatcherData } from './watcher.ts'
+import type { Intrusion, WatcherData, WatcherMessage } from './watcher.ts'
 import type { KernelCalls, ReplyMessage } from './worker.ts'
 
 /** Every call of the worker, as a promise. The same value twice is harmless. */
@@ -9,7 +9,7 @@ export type Door = {
     ...argument: Parameters<KernelCalls[Name]>
   ) => Promise<ReturnType<KernelCalls[Name]>>
 } & {
-  /** Calls `listener` whenever another program has changed our table, from now on. */
+  /** Calls `listener` whenever another program has changed our table, from the moment this resolves. */
   readonly watch: (listener: (intrusion: Intrusion) => void) => Promise<void>
   readonly close: () => Promise<void>
 }
@@ -60,9 +60,14 @@ export async function openDoor(): Promise<Door> {
     watch: async (listener) => {
       const data: WatcherData = { ownThread: await door.threadId() }
       const watcher = new Worker(new URL('./watcher.ts', import.meta.url), { workerData: data })
-      watcher.on('message', listener)
       watcher.on('error', (error) => {
         throw error
+      })
+      await new Promise<void>((resolve) => {
+        watcher.on('message', (message: WatcherMessage) => {
+          if (message.kind === 'listening') resolve()
+          else listener(message)
+        })
       })
       watcher.unref()
     },

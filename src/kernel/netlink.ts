@@ -94,6 +94,8 @@ function openSocket(bufferBytes: number): number {
 }
 
 export interface NetlinkListener {
+  /** Called once, when nothing that follows can be missed. */
+  readonly onListening: () => void
   /** The message's body lies in `bytes` from `start` to `end`, until the call returns. */
   readonly onMessage: (type: number, bytes: Buffer, start: number, end: number) => void
   /** Messages were dropped because we were too slow. */
@@ -114,6 +116,7 @@ export function listenNetlink(group: number, listener: NetlinkListener): void {
   if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, [group], 4) < 0) {
     throw new KernelError(koffi.errno(), 'listening to netlink')
   }
+  listener.onListening()
   const incoming = Buffer.alloc(1 << 18)
   const hear = () => {
     const waiting: number = poll([{ fd, events: POLLIN, revents: 0 }], 1, napMilliseconds)

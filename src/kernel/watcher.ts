@@ -17,6 +17,9 @@ export type Intrusion =
   | { readonly kind: 'changed'; readonly by: string; readonly pid: number }
   | { readonly kind: 'lost' }
 
+/** `listening`: from here on nothing is missed. */
+export type WatcherMessage = Intrusion | { readonly kind: 'listening' }
+
 const NFNLGRP_NFTABLES = 7
 const NEWGEN = (10 << 8) | 15
 const generation = { pid: 2, name: 3 } as const
@@ -26,6 +29,7 @@ const { ownThread } = workerData as WatcherData
 let touched = false
 
 listenNetlink(NFNLGRP_NFTABLES, {
+  onListening: () => report({ kind: 'listening' }),
   onMessage(type, bytes, start, end) {
     if (type !== NEWGEN) {
       // Every message about a table, chain, rule, set or element begins with the name of its table.
@@ -41,6 +45,6 @@ listenNetlink(NFNLGRP_NFTABLES, {
   onLost: () => report({ kind: 'lost' }),
 })
 
-function report(intrusion: Intrusion): void {
-  parentPort?.postMessage(intrusion)
+function report(message: WatcherMessage): void {
+  parentPort?.postMessage(message)
 }
