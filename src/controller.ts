@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { agentAt } from './agent/client.ts'
 import { buildApp, loadAll } from './api/app.ts'
 import { GatewayService } from './api/gateway.ts'
+import { GatewayReader } from './api/reading.ts'
 import { journalLine } from './journal.ts'
 import { Problem } from './model/problem.ts'
 import { startConfirmation } from './reconcile/confirmation.ts'
@@ -52,7 +53,13 @@ async function main(): Promise<void> {
   const stopConfirmation = startConfirmation(store, clock)
   const runner = startRunner(store, agent, clock)
   const parts = { store, agent, runner, clock }
-  const app = buildApp({ ...parts, service: new GatewayService(parts), version, stop: () => stop(0) })
+  const app = buildApp({
+    ...parts,
+    service: new GatewayService(parts),
+    reader: new GatewayReader(parts),
+    version,
+    stop: () => stop(0),
+  })
 
   const socket = join(values.run, 'api.sock')
   const stop = (code: number) => {

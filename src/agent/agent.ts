@@ -8,6 +8,7 @@ import type { Door } from '../kernel/door.ts'
 import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
 import type { Intrusion } from '../kernel/watcher.ts'
+import type { Listener } from '../model/listeners.ts'
 import { Problem } from '../model/problem.ts'
 import type { BootFile } from './boot.ts'
 import { RepairBook } from './healing.ts'
@@ -23,6 +24,7 @@ export interface Machine {
   readonly record: SkeletonRecord
   readonly boot: BootFile
   readonly readHost: () => HostFacts
+  readonly readListeners: () => readonly Listener[]
 }
 
 interface SetCount {
@@ -97,7 +99,8 @@ export class Agent {
 
   #facts(): FactsAnswer {
     const repairs = this.#repairs.readAt(Date.now())
-    return { addresses: this.#machine.readHost().addresses, holds: this.#holds, repairs }
+    const { readHost, readListeners } = this.#machine
+    return { addresses: readHost().addresses, listeners: readListeners(), holds: this.#holds, repairs }
   }
 
   /** The whole gateway: compared with what the kernel really holds, so an agent started anew writes only what differs. */

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { openDoor } from '../kernel/door.ts'
 import { openForwarding } from '../kernel/forwarding.ts'
 import { readHost } from '../kernel/host.ts'
+import { readListeners } from '../kernel/listeners.ts'
 import { Agent } from './agent.ts'
 import { openBootFile } from './boot.ts'
 import { openRecord } from './record.ts'
@@ -27,6 +28,7 @@ const machine = {
   record: openRecord(own),
   boot: openBootFile(own),
   readHost,
+  readListeners,
 }
 const agent = new Agent(machine)
 

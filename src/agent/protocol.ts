@@ -1,6 +1,7 @@
 /** What controller and agent say to each other: values of the model, one JSON object a line, never nft text. */
 import { z } from 'zod'
 import { forwardDocument } from '../model/document.ts'
+import type { Listener } from '../model/listeners.ts'
 import type { ProblemDetails } from '../model/problem.ts'
 import type { Repairs } from './healing.ts'
 
@@ -47,6 +48,8 @@ export interface PutAnswer {
 
 export interface FactsAnswer {
   readonly addresses: readonly string[]
+  /** What listens on this machine. */
+  readonly listeners: readonly Listener[]
   /** The generation in the kernel, or null while the agent does not know. */
   readonly holds: number | null
   /** How often the table had to be made whole again, and after whom. */

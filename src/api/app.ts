@@ -6,10 +6,12 @@ import { forwardDocument, readDocument } from '../model/document.ts'
 import { Problem } from '../model/problem.ts'
 import { parseNote } from '../model/text.ts'
 import { type Asking, type GatewayService, type Parts, pendingView } from './gateway.ts'
+import type { GatewayReader } from './reading.ts'
 import type { Repairs, Status } from './shapes.ts'
 
 export interface AppParts extends Parts {
   readonly service: GatewayService
+  readonly reader: GatewayReader
   readonly version: string
   /** Called after the answer to `down` has been sent. */
   readonly stop: () => void
@@ -21,6 +23,7 @@ const bodyLimit = 64 * 1024 * 1024
 const openRequest = z.strictObject({
   forward: z.union([z.string(), forwardDocument]),
   privileged: z.boolean().optional(),
+  take_over: z.boolean().optional(),
   based: z.int().optional(),
   dry_run: z.boolean().optional(),
   confirm: z.int().min(1).max(86400).optional(),
@@ -31,6 +34,7 @@ const applyRequest = z.strictObject({
   gateway: z.unknown(),
   prune: z.boolean().optional(),
   privileged: z.boolean().optional(),
+  take_over: z.boolean().optional(),
   based: z.int().optional(),
   dry_run: z.boolean().optional(),
   confirm: z.int().min(1).max(86400).optional(),
@@ -90,22 +94,22 @@ function connectedAt(request: FastifyRequest): number {
 }
 
 function readingRoutes(app: FastifyInstance, parts: AppParts): void {
-  const { service } = parts
+  const { reader } = parts
   app.get('/api/v1/status', async (request) => {
     const { wait = '0' } = request.query as { wait?: string }
     return status(parts, Math.min(Math.max(Number(wait) || 0, 0), 600))
   })
-  app.get('/api/v1/forwards', () => service.list())
-  app.get('/api/v1/forwards/:name', (request) => service.show(nameOf(request)))
-  app.get('/api/v1/gateway', async () => service.written())
+  app.get('/api/v1/forwards', () => reader.list())
+  app.get('/api/v1/forwards/:name', (request) => reader.show(nameOf(request)))
+  app.get('/api/v1/gateway', async () => reader.written())
   app.get('/api/v1/history', async (request) => {
     const { most = '50', after = '0' } = request.query as { most?: string; after?: string }
-    return service.history(Number(after) || 0, Math.min(Math.max(Number(most) || 50, 1), 1000))
+    return reader.history(Number(after) || 0, Math.min(Math.max(Number(most) || 50, 1), 1000))
   })
-  app.get('/api/v1/audit/verify', async () => service.verify())
+  app.get('/api/v1/audit/verify', async () => reader.verify())
   app.get('/api/v1/diff', async (request) => {
     const { from, to } = readDocument(diffQuery, '', request.query)
-    return service.difference(Number(from), Number(to))
+    return reader.difference(Number(from), Number(to))
   })
 }
 
@@ -161,17 +165,22 @@ interface Wishes {
   readonly dry_run?: boolean | undefined
   readonly based?: number | undefined
   readonly privileged?: boolean | undefined
+  readonly take_over?: boolean | undefined
   readonly note?: string | undefined
   readonly confirm?: number | undefined
 }
 
-function asking(request: FastifyRequest, { dry_run, based, privileged, note, confirm }: Wishes = {}): Asking {
+function asking(
+  request: FastifyRequest,
+  { dry_run, based, privileged, take_over, note, confirm }: Wishes = {},
+): Asking {
   const { dry_run: asked } = request.query as { dry_run?: string }
   return {
     actor: actorOf(request),
     dryRun: dry_run === true || asked === '1',
     based,
     privileged,
+    takeOver: take_over,
     confirm,
     note: note === undefined ? undefined : parseNote('note', note),
   }

@@ -1,30 +1,19 @@
 /** What the routes do, without HTTP: request -> change -> store -> kernel -> answer. */
 import type { AgentClient } from '../agent/client.ts'
-import type { Counted } from '../agent/protocol.ts'
-import { describeForward, type Forward, parseForward, printForward } from '../model/forward.ts'
-import { parseGateway, printGateway } from '../model/gateway.ts'
-import { parseListen, printListen } from '../model/listen.ts'
+import { type Forward, parseForward } from '../model/forward.ts'
+import { parseGateway } from '../model/gateway.ts'
+import { printListen } from '../model/listen.ts'
+import { type Listener, shadowedBy } from '../model/listeners.ts'
 import type { Openings } from '../model/openings.ts'
 import { Problem } from '../model/problem.ts'
 import { type Change, changeTo, isEmpty, noChange, sameForward } from '../model/register.ts'
 import type { Clock, Runner } from '../reconcile/runner.ts'
 import { undoing, withoutExpired } from '../store/record.ts'
-import type { Origin, Recorded, Store } from '../store/store.ts'
-import { historyEntry, linesBetween } from './history.ts'
+import type { Origin, Store } from '../store/store.ts'
 import { planOf } from './plan.ts'
-import type {
-  ApplyRequest,
-  AuditVerdict,
-  Changed,
-  Difference,
-  ForwardList,
-  ForwardView,
-  GatewayView,
-  HistoryEntry,
-  OpenRequest,
-  PendingView,
-  Plan,
-} from './shapes.ts'
+import { findForward, historyAfter } from './reading.ts'
+import type { ApplyRequest, Changed, OpenRequest, PendingView, Plan } from './shapes.ts'
+import { silentTargets } from './targets.ts'
 import { warningsOf } from './warnings.ts'
 
 export interface Parts {
@@ -40,6 +29,8 @@ export interface Asking {
   readonly dryRun: boolean
   readonly based?: number | undefined
   readonly privileged?: boolean | undefined
+  /** Services of this machine may be hidden. */
+  readonly takeOver?: boolean | undefined
   readonly note?: string | undefined
   /** Seconds within which the change must be confirmed. */
   readonly confirm?: number | undefined
@@ -48,10 +39,12 @@ export interface Asking {
 /** A change is answered when the kernel has it; beyond this the answer is a problem, and the change stays wanted. */
 const kernelPatience = 30_000
 
+/** Changes the gateway. */
 export class GatewayService {
   readonly #parts: Parts
   /** When the last change had come into force. */
   #inForceSince = 0
+  #listeners: readonly Listener[] = []
   #addresses: ReadonlySet<string> = new Set()
 
   constructor(parts: Parts) {
@@ -74,12 +67,12 @@ export class GatewayService {
   }
 
   async close(name: string, asking: Asking): Promise<Changed> {
-    const forward = this.#find(name)
+    const forward = findForward(this.#parts.store, name)
     return this.#change({ ...noChange, remove: [forward.name] }, asking, [])
   }
 
   async switch(name: string, enabled: boolean, asking: Asking): Promise<Changed> {
-    const forward = { ...this.#find(name), enabled }
+    const forward = { ...findForward(this.#parts.store, name), enabled }
     return this.#change({ ...noChange, put: [forward] }, { ...asking, privileged: true }, [forward])
   }
 
@@ -112,66 +105,10 @@ export class GatewayService {
   async rollback(to: number | undefined, asking: Asking): Promise<Changed> {
     const { store, clock } = this.#parts
     const wanted = to ?? store.generation - 1
-    const history = this.#historyAfter(wanted)
+    const history = historyAfter(store, wanted)
     const change = withoutExpired(undoing(history), new Date(clock.now()).toISOString())
     const note = asking.note ?? `back to generation ${wanted}`
-    return this.#change(change, { ...asking, privileged: true, note }, [], 'rollback')
-  }
-
-  /** The changes after generation `after`, newest first. */
-  history(after: number, most: number): readonly HistoryEntry[] {
-    return this.#parts.store.history(after, most).map(historyEntry)
-  }
-
-  /** Throws `audit-broken` unless every change is kept as it was written. */
-  verify(): AuditVerdict {
-    const verdict = this.#parts.store.verify()
-    if (verdict.broken) throw Problem.of('audit-broken', verdict.broken)
-    return verdict
-  }
-
-  /** What is different in generation `to` from what was in `from`. */
-  difference(from: number, to: number): Difference {
-    const [low, high] = from <= to ? [from, to] : [to, from]
-    this.#refuseUnknown(high)
-    const between = this.#historyAfter(low).filter(({ generation }) => generation <= high)
-    return { from, to, lines: linesBetween(between, from > to) }
-  }
-
-  #historyAfter(generation: number): readonly Recorded[] {
-    this.#refuseUnknown(generation)
-    return this.#parts.store.history(generation, Number.MAX_SAFE_INTEGER)
-  }
-
-  #refuseUnknown(generation: number): void {
-    const now = this.#parts.store.generation
-    if (generation < 0 || generation > now)
-      throw Problem.of('no-such-generation', { wanted: String(generation), now })
-  }
-
-  async list(): Promise<ForwardList> {
-    const { store } = this.#parts
-    const counts = await this.#counts(null)
-    return {
-      generation: store.generation,
-      forwards: [...store.register.forwards.values()].map((forward) => this.#view(forward, counts)),
-    }
-  }
-
-  async show(name: string): Promise<ForwardView> {
-    const forward = this.#find(name)
-    const counts = await this.#counts([this.#parts.store.numberOf(forward.name)])
-    return this.#view(forward, counts)
-  }
-
-  written(): GatewayView {
-    const { generation, register } = this.#parts.store
-    const forwards = [...register.forwards.values()]
-    const low = forwards.some(
-      ({ listen }) => listen.kind === 'ports' && (listen.ports[0]?.first ?? 1024) < 1024,
-    )
-    const settings = { ...register.settings, privileged: register.settings.privileged || low }
-    return { generation, gateway: printGateway({ settings, lists: [...register.lists.values()], forwards }) }
+    return this.#change(change, { ...asking, privileged: true, takeOver: true, note }, [], 'rollback')
   }
 
   /** Removes every trace from the kernel; the store keeps its forwards. */
@@ -198,6 +135,7 @@ export class GatewayService {
     const change = store.register.reduce(wanted)
     const circumstances = { privileged: asking.privileged ?? false, ours: this.#addresses }
     refuseStale(store, asking.based)
+    if (!asking.takeOver) this.#refuseShadows(change)
     if (asking.dryRun) store.register.check(change, circumstances)
     const plan = planOf(store, change, asking.dryRun)
     const locked = store.register.settings.locked && named.length > 0 ? [lockedWarning] : []
@@ -215,9 +153,28 @@ export class GatewayService {
     const confirmWithin = asking.confirm === undefined ? undefined : asking.confirm * 1000
     const options = { based: asking.based, confirmWithin }
     const generation = store.commit(change, this.#originOf(asking, how), circumstances, options)
-    await runner.reached(generation, kernelPatience)
+    const [silent] = await Promise.all([silentTargets(named), runner.reached(generation, kernelPatience)])
     this.#inForceSince = this.#parts.clock.now()
-    return { changed: true, generation, plan, warnings, pending: pendingView(store) }
+    return {
+      changed: true,
+      generation,
+      plan,
+      warnings: [...warnings, ...silent],
+      pending: pendingView(store),
+    }
+  }
+
+  /** An opening that was there before hides nothing anew. */
+  #refuseShadows({ put }: Change): void {
+    const { forwards } = this.#parts.store.register
+    for (const forward of put) {
+      const before = forwards.get(forward.name)
+      const found = shadowedBy(forward, this.#listeners)
+      const opened = before?.enabled && printListen(before.listen) === printListen(forward.listen)
+      if (!found || opened) continue
+      const service = `${found.protocol} port ${found.port}`
+      throw Problem.of('shadows-listener', { listen: printListen(forward.listen), service, uid: found.uid })
+    }
   }
 
   #originOf({ actor, note }: Asking, how: Origin['how']): Origin {
@@ -227,42 +184,11 @@ export class GatewayService {
   /** Facts may be as old as the last answer of the agent; without any, only what forwards declare is known as ours. */
   async #learnAddresses(): Promise<void> {
     try {
-      const { addresses } = await this.#parts.agent.ask({ verb: 'facts' })
+      const { addresses, listeners } = await this.#parts.agent.ask({ verb: 'facts' })
       this.#addresses = new Set(addresses)
+      this.#listeners = listeners
     } catch (error) {
       if (!(error instanceof Problem && error.code === 'agent-away')) throw error
-    }
-  }
-
-  /** By name, or by its opening as it was written. */
-  #find(name: string): Forward {
-    const { register } = this.#parts.store
-    if (register.forwards.has(name) || !/[/@]/.test(name)) return register.named(name)
-    const listen = printListen(parseListen('name', name))
-    const found = [...register.forwards.values()].find((forward) => printListen(forward.listen) === listen)
-    return found ?? register.named(name)
-  }
-
-  async #counts(numbers: number[] | null): Promise<ReadonlyMap<number, Counted>> {
-    try {
-      const counted = await this.#parts.agent.ask({ verb: 'counts', numbers })
-      return new Map(counted.map((one) => [one.number, one]))
-    } catch (error) {
-      if (error instanceof Problem && error.code === 'agent-away') return new Map()
-      throw error
-    }
-  }
-
-  #view(forward: Forward, counts: ReadonlyMap<number, Counted>): ForwardView {
-    const counted = counts.get(this.#parts.store.numberOf(forward.name))
-    return {
-      name: forward.name,
-      forward: printForward(forward),
-      sentence: describeForward(forward),
-      state: forward.enabled ? 'on' : 'off',
-      connections: counted?.connections ?? 0,
-      refused: counted?.refused ?? 0,
-      limited: counted?.limited ?? 0,
     }
   }
 }

@@ -119,6 +119,8 @@ export interface GatewayView {
 export interface OpenRequest {
   readonly forward: ForwardDocument | string
   readonly privileged?: boolean | undefined
+  /** Services of this machine on the same port may be hidden. */
+  readonly take_over?: boolean | undefined
   readonly based?: number | undefined
   readonly dry_run?: boolean | undefined
   /** Seconds within which the change must be confirmed. */
@@ -131,6 +133,8 @@ export interface ApplyRequest {
   /** Forwards and lists that the file does not name are removed. */
   readonly prune?: boolean | undefined
   readonly privileged?: boolean | undefined
+  /** Services of this machine on the same port may be hidden. */
+  readonly take_over?: boolean | undefined
   readonly based?: number | undefined
   readonly dry_run?: boolean | undefined
   /** Seconds within which the change must be confirmed. */

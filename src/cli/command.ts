@@ -22,6 +22,7 @@ export interface Options {
   readonly note?: string
   readonly disabled?: boolean
   readonly privileged?: boolean
+  readonly takeOver?: boolean
   readonly dryRun?: boolean
   readonly confirm?: string
   readonly since?: string

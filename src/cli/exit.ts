@@ -8,7 +8,7 @@ export const invalid = 2
 export const wouldChange = 3
 
 /** Conflicts that the operator's own input made; other conflicts (a stale generation) are failures. */
-const badInput: readonly string[] = ['listen-taken', 'name-taken']
+const badInput: readonly string[] = ['listen-taken', 'name-taken', 'shadows-listener']
 
 export function exitCodeOf({ code, status }: Problem): number {
   return status === 400 || status === 422 || badInput.includes(code) ? invalid : failed

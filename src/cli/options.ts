@@ -26,6 +26,8 @@ const confirmOption = new Option(
   'undo the change by itself after that time, unless you say: drawbridge confirm',
 )
 
+const takeOverOption = new Option('--take-over', 'hide services of this machine that listen on the same port')
+
 export const openOptions: readonly Option[] = [
   new Option('--name <N>', 'name of the forward (default: made of LISTEN)'),
   new Option(
@@ -45,6 +47,7 @@ export const openOptions: readonly Option[] = [
   new Option('--note <TEXT>', 'one line for those who come after you'),
   new Option('--disabled', 'keep it, but do not open it yet'),
   privilegedOption,
+  takeOverOption,
   dryRunOption,
   confirmOption,
 ]
@@ -61,6 +64,7 @@ export const planOptions: readonly Option[] = [
   pruneOption,
   new Option('--nft', 'also print the elements that change, as nft would be told'),
   privilegedOption,
+  takeOverOption,
 ]
 
 export const applyOptions: readonly Option[] = [
@@ -69,6 +73,7 @@ export const applyOptions: readonly Option[] = [
   dryRunOption,
   confirmOption,
   privilegedOption,
+  takeOverOption,
 ]
 
 export const rollbackOptions: readonly Option[] = [dryRunOption, confirmOption]

@@ -12,10 +12,11 @@ export function openRequestOf(
   options: Options,
   now: number,
 ): OpenRequest & { readonly forward: ForwardDocument } {
-  const { privileged, dryRun } = options
+  const { privileged, takeOver, dryRun } = options
   return {
     forward: { ...openingOf(operands), ...wishesOf(options, now) },
     ...(privileged && { privileged }),
+    ...(takeOver && { take_over: takeOver }),
     ...(dryRun && { dry_run: dryRun }),
     ...(options.confirm !== undefined && { confirm: confirmSeconds(options.confirm) }),
   }

@@ -25,6 +25,8 @@ interface Wishes {
   readonly enabled?: boolean
   /** Ports below 1024 are meant. */
   readonly privileged?: boolean
+  /** A service of the gateway on the port is to be hidden. */
+  readonly takeOver?: boolean
 }
 
 type Part = 'up' | 'agent' | 'controller'
@@ -68,8 +70,8 @@ export async function startDrawbridge(lab: Lab): Promise<Drawbridge> {
   return {
     api,
     state,
-    opens: (listen, to, { privileged, ...wishes } = {}) =>
-      api.open({ forward: documentOf(listen, to, wishes), privileged }),
+    opens: (listen, to, { privileged, takeOver, ...wishes } = {}) =>
+      api.open({ forward: documentOf(listen, to, wishes), privileged, take_over: takeOver }),
     closes: (name) => api.close(name),
     cli: (args, options = {}) =>
       lab.gateway.tries(launcher, ['--state', state, ...args], {

@@ -78,6 +78,15 @@ describe('forwards that lead to each other', () => {
     expect(problemOf(() => registerAfter(first, second)).code).toBe('chained')
   })
 
+  test('are no longer in the way when they are gone, or lead elsewhere', () => {
+    const register = registerAfter('tcp/8080 -> 203.0.113.9:9090', 'tcp/8081 -> 203.0.113.9:9090')
+    const elsewhere = parseForward({ name: 'b', listen: 'tcp/8081', to: '10.0.0.5' })
+    const listening = parseForward({ name: 'c', listen: 'tcp/9090@203.0.113.9', to: '10.0.0.5' })
+    expect(() => register.apply({ ...noChange, put: [listening] }, circumstances)).toThrow(/tcp\/9090/)
+    register.apply({ ...noChange, remove: ['a'], put: [elsewhere] }, circumstances)
+    expect(() => register.apply({ ...noChange, put: [listening] }, circumstances)).not.toThrow()
+  })
+
   test('as those of another family are not', () => {
     expect(() => registerAfter('tcp/8080 -> 203.0.113.5:80', 'tcp/80 -> fd00::5')).not.toThrow()
   })

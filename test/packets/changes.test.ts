@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => lab?.close())
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
-const file = (...forwards: object[]) => ({ gateway: { version: 1, forwards }, prune: true })
+const file = (...forwards: object[]) => ({ gateway: { version: 1, forwards }, prune: true, take_over: true })
 
 /** The generation of the ruleset: it grows with every transaction of anybody. */
 async function rulesetWrites(work: () => Promise<void>): Promise<string> {
@@ -191,4 +191,32 @@ test('lockdown: every forward is shut and its connections end; what is the gatew
   for (const port of [8010, 8011]) await expect(client.asks(gateway.outside, port)).rejects.toThrow(/refused/)
   expect((await drawbridge.cli(['lockdown', '--lift'])).stdout).toMatch(/open again/)
   for (const port of [8010, 8011]) expect((await client.asks(gateway.outside, port)).identity).toBe('server')
+})
+
+test('a service of the gateway is hidden only when that is said; the sentence says what happens to it', async () => {
+  const { client, gateway, server } = lab
+  await gateway.answers('tcp', 8020)
+  await gateway.answers('udp', 8021, { address: '127.0.0.1' })
+  const refused = await drawbridge.cli(['open', 'tcp/8020', server.at(80)])
+  expect(refused.code).toBe(2)
+  expect(refused.stderr).toMatch(/would hide the service of this machine on tcp port 8020 \(user 0\)/)
+  expect((await client.asks(gateway.outside, 8020)).identity).toBe('gateway')
+  for (const harmless of ['udp/8020', 'udp/8021', `tcp/8022@${gateway.second}`]) {
+    expect((await drawbridge.opens(harmless, server.at(80))).changed).toBe(true)
+  }
+  expect((await drawbridge.cli(['open', 'tcp/8020', server.at(80), '--take-over'])).code).toBe(0)
+  expect((await client.asks(gateway.outside, 8020)).identity).toBe('server')
+  expect((await drawbridge.cli(['disable', 'tcp-8020'])).code).toBe(0)
+  expect((await drawbridge.cli(['enable', 'tcp-8020'])).code).toBe(2)
+})
+
+test('a target that does not answer is worth a word, and the forward is open all the same', async () => {
+  const { server } = lab
+  expect((await drawbridge.opens('tcp/8030', server.at(81))).warnings).toEqual([
+    expect.stringMatching(/10\.0\.0\.5 port 81 refuses connections/),
+  ])
+  expect((await drawbridge.opens('tcp/8031', '10.0.0.99:80')).warnings).toEqual([
+    expect.stringMatching(/10\.0\.0\.99 port 80 (did not answer|cannot be reached)/),
+  ])
+  expect((await drawbridge.opens('tcp/8032', server.at(80))).warnings).toEqual([])
 })

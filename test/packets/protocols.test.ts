@@ -35,11 +35,11 @@ test('tcp alone leaves udp on the same port alone, and the other way round', asy
   await server.answers('udp', 7001)
   await gateway.answers('tcp', 7002)
   await gateway.answers('udp', 7002)
-  await drawbridge.opens('tcp/7002', server.at(7001))
+  await drawbridge.opens('tcp/7002', server.at(7001), { takeOver: true })
   expect((await client.asks(gateway.outside, 7002)).identity).toBe('server')
   expect((await client.asks(gateway.outside, 7002, { protocol: 'udp' })).identity).toBe('gateway')
   await drawbridge.closes('tcp-7002')
-  await drawbridge.opens('udp/7002', server.at(7001))
+  await drawbridge.opens('udp/7002', server.at(7001), { takeOver: true })
   expect((await client.asks(gateway.outside, 7002)).identity).toBe('gateway')
   expect((await client.asks(gateway.outside, 7002, { protocol: 'udp' })).identity).toBe('server')
 })
@@ -47,11 +47,11 @@ test('tcp alone leaves udp on the same port alone, and the other way round', asy
 test('each family goes to its own target, and a family without one is left alone', async () => {
   const { client, gateway, server, other } = lab
   for (const host of [server, other, gateway]) await host.answers('tcp', 7010)
-  await drawbridge.opens('tcp/7010', [server.at(7010), other.at6(7010)])
+  await drawbridge.opens('tcp/7010', [server.at(7010), other.at6(7010)], { takeOver: true })
   expect((await client.asks(gateway.outside, 7010)).identity).toBe('server')
   expect((await client.asks(gateway.outside6, 7010)).identity).toBe('other')
   await drawbridge.closes('tcp-7010')
-  await drawbridge.opens('tcp/7010', other.at6(7010))
+  await drawbridge.opens('tcp/7010', other.at6(7010), { takeOver: true })
   expect((await client.asks(gateway.outside6, 7010)).identity).toBe('other')
   expect((await client.asks(gateway.outside, 7010)).identity).toBe('gateway')
 })
@@ -59,8 +59,8 @@ test('each family goes to its own target, and a family without one is left alone
 test('one listen address of several, in both families', async () => {
   const { client, gateway, server } = lab
   for (const host of [server, gateway]) await host.answers('tcp', 7020)
-  await drawbridge.opens(`tcp/7020@${gateway.second}`, server.at(7020))
-  await drawbridge.opens(`tcp/7020@${gateway.second6}`, server.at6(7020), { name: 'six' })
+  await drawbridge.opens(`tcp/7020@${gateway.second}`, server.at(7020), { takeOver: true })
+  await drawbridge.opens(`tcp/7020@${gateway.second6}`, server.at6(7020), { name: 'six', takeOver: true })
   expect((await client.asks(gateway.second, 7020)).identity).toBe('server')
   expect((await client.asks(gateway.outside, 7020)).identity).toBe('gateway')
   expect((await client.asks(gateway.second6, 7020)).identity).toBe('server')
@@ -70,7 +70,7 @@ test('one listen address of several, in both families', async () => {
 test('one interface: what arrives by it is taken, what arrives by another is not', async () => {
   const { client, gateway, server, other } = lab
   for (const host of [server, gateway]) await host.answers('tcp', 7030)
-  await drawbridge.opens('tcp/7030%out0', [server.at(7030), server.at6(7030)])
+  await drawbridge.opens('tcp/7030%out0', [server.at(7030), server.at6(7030)], { takeOver: true })
   expect((await client.asks(gateway.outside, 7030)).identity).toBe('server')
   expect((await client.asks(gateway.outside6, 7030)).identity).toBe('server')
   expect((await other.asks(gateway.outside, 7030)).identity).toBe('gateway')

@@ -130,3 +130,17 @@ test('a file of no bytes is a store at its beginning', () => {
   expect(store.generation).toBe(0)
   store.close()
 })
+
+test('a commit that cannot be written is not there afterwards, and the next one is', () => {
+  makeStore()
+  const store = openSqliteStore(path)
+  const other = new DatabaseSync(path)
+  other.exec('BEGIN IMMEDIATE')
+  expect(() => store.commit(opening('b', 2001), origin, careful)).toThrow(/locked/)
+  other.exec('ROLLBACK')
+  other.close()
+  expect([store.generation, store.nextNumber, [...store.register.forwards.keys()]]).toEqual([1, 2, ['a']])
+  expect(store.commit(opening('c', 2001), origin, careful)).toBe(2)
+  expect(store.numberOf('c')).toBe(2)
+  store.close()
+})

@@ -64,11 +64,12 @@ async function apply(call: Call): Promise<number> {
 }
 
 async function requestOf({ world, options }: Call): Promise<ApplyRequest> {
-  const { file = '-', prune, privileged, dryRun, confirm } = options
+  const { file = '-', prune, privileged, takeOver, dryRun, confirm } = options
   return {
     gateway: await readGatewayFile(file, world.stdin),
     ...(prune && { prune }),
     ...(privileged && { privileged }),
+    ...(takeOver && { take_over: takeOver }),
     ...(dryRun && { dry_run: dryRun }),
     ...(confirm !== undefined && { confirm: confirmSeconds(confirm) }),
   }

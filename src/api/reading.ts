@@ -1,0 +1,112 @@
+/** Answers that change nothing. */
+import type { Counted } from '../agent/protocol.ts'
+import { describeForward, type Forward, printForward } from '../model/forward.ts'
+import { printGateway } from '../model/gateway.ts'
+import { parseListen, printListen } from '../model/listen.ts'
+import { Problem } from '../model/problem.ts'
+import type { Recorded, Store } from '../store/store.ts'
+import type { Parts } from './gateway.ts'
+import { historyEntry, linesBetween } from './history.ts'
+import type {
+  AuditVerdict,
+  Difference,
+  ForwardList,
+  ForwardView,
+  GatewayView,
+  HistoryEntry,
+} from './shapes.ts'
+
+export class GatewayReader {
+  readonly #parts: Pick<Parts, 'store' | 'agent'>
+
+  constructor(parts: Pick<Parts, 'store' | 'agent'>) {
+    this.#parts = parts
+  }
+
+  /** The changes after generation `after`, newest first. */
+  history(after: number, most: number): readonly HistoryEntry[] {
+    return this.#parts.store.history(after, most).map(historyEntry)
+  }
+
+  /** Throws `audit-broken` unless every change is kept as it was written. */
+  verify(): AuditVerdict {
+    const verdict = this.#parts.store.verify()
+    if (verdict.broken) throw Problem.of('audit-broken', verdict.broken)
+    return verdict
+  }
+
+  /** What is different in generation `to` from what was in `from`. */
+  difference(from: number, to: number): Difference {
+    const [low, high] = from <= to ? [from, to] : [to, from]
+    refuseUnknown(this.#parts.store, high)
+    const between = historyAfter(this.#parts.store, low).filter(({ generation }) => generation <= high)
+    return { from, to, lines: linesBetween(between, from > to) }
+  }
+
+  async list(): Promise<ForwardList> {
+    const { store } = this.#parts
+    const counts = await this.#counts(null)
+    return {
+      generation: store.generation,
+      forwards: [...store.register.forwards.values()].map((forward) => this.#view(forward, counts)),
+    }
+  }
+
+  async show(name: string): Promise<ForwardView> {
+    const forward = findForward(this.#parts.store, name)
+    const counts = await this.#counts([this.#parts.store.numberOf(forward.name)])
+    return this.#view(forward, counts)
+  }
+
+  written(): GatewayView {
+    const { generation, register } = this.#parts.store
+    const forwards = [...register.forwards.values()]
+    const low = forwards.some(
+      ({ listen }) => listen.kind === 'ports' && (listen.ports[0]?.first ?? 1024) < 1024,
+    )
+    const settings = { ...register.settings, privileged: register.settings.privileged || low }
+    return { generation, gateway: printGateway({ settings, lists: [...register.lists.values()], forwards }) }
+  }
+
+  async #counts(numbers: number[] | null): Promise<ReadonlyMap<number, Counted>> {
+    try {
+      const counted = await this.#parts.agent.ask({ verb: 'counts', numbers })
+      return new Map(counted.map((one) => [one.number, one]))
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'agent-away') return new Map()
+      throw error
+    }
+  }
+
+  #view(forward: Forward, counts: ReadonlyMap<number, Counted>): ForwardView {
+    const counted = counts.get(this.#parts.store.numberOf(forward.name))
+    return {
+      name: forward.name,
+      forward: printForward(forward),
+      sentence: describeForward(forward),
+      state: forward.enabled ? 'on' : 'off',
+      connections: counted?.connections ?? 0,
+      refused: counted?.refused ?? 0,
+      limited: counted?.limited ?? 0,
+    }
+  }
+}
+
+/** By name, or by its opening as it was written. */
+export function findForward({ register }: Store, name: string): Forward {
+  if (register.forwards.has(name) || !/[/@]/.test(name)) return register.named(name)
+  const listen = printListen(parseListen('name', name))
+  const found = [...register.forwards.values()].find((forward) => printListen(forward.listen) === listen)
+  return found ?? register.named(name)
+}
+
+/** Everything that was changed after a generation, newest first. */
+export function historyAfter(store: Store, generation: number): readonly Recorded[] {
+  refuseUnknown(store, generation)
+  return store.history(generation, Number.MAX_SAFE_INTEGER)
+}
+
+function refuseUnknown({ generation: now }: Store, generation: number): void {
+  if (generation >= 0 && generation <= now) return
+  throw Problem.of('no-such-generation', { wanted: String(generation), now })
+}
