@@ -27,6 +27,9 @@ export interface Machine {
   readonly readListeners: () => readonly Listener[]
 }
 
+/** A repair that the kernel refused is tried again. */
+const retryRepairAfter = 1000
+
 interface SetCount {
   readonly set: string
   readonly key: string
@@ -66,17 +69,18 @@ export class Agent {
   /** Begins to hold the table: keeps the anchor, and repairs what other programs do to the table. */
   async guard(now: () => number, inTurn: <T>(work: () => Promise<T>) => Promise<T>): Promise<void> {
     const { door } = this.#machine
-    await door.runNft(anchorText)
-    this.#anchored = true
     let waiting = false
-    await door.watch((intrusion) => {
+    const repairAfter = (milliseconds: number, intrusion: Intrusion) => {
       if (waiting) return
       waiting = true
       setTimeout(() => {
         waiting = false
-        void inTurn(() => this.#repair(intrusion, now)).catch(() => {})
-      }, this.#repairs.pauseAt(now()))
-    })
+        inTurn(() => this.#repair(intrusion, now)).catch(() => repairAfter(retryRepairAfter, intrusion))
+      }, milliseconds)
+    }
+    await door.watch((intrusion) => repairAfter(this.#repairs.pauseAt(now()), intrusion))
+    await door.runNft(anchorText)
+    this.#anchored = true
   }
 
   /** Makes the table whole again, from the kernel's present state. Where nothing is known, a whole message is to come. */
@@ -93,8 +97,11 @@ export class Agent {
   async follow(): Promise<void> {
     const { outside } = this.#machine.readHost()
     if (this.#holds === null || outside.join() === this.#outside) return
+    const difference = this.#holding.takeOutside(outside)
+    await this.#write(difference)
     this.#outside = outside.join()
-    await this.#write(this.#holding.takeOutside(outside))
+    if (this.#booted === this.#holds)
+      this.#machine.boot.append(printDifference(difference), this.#bootState(this.#holds))
   }
 
   #facts(): FactsAnswer {
@@ -169,16 +176,20 @@ export class Agent {
   /** The boot file gets everything: at the first message, after a change that was on trial, and now and then. */
   #writeBoot(generation: number): void {
     const elements = printDifference({ remove: [], add: this.#holding.elements() })
-    this.#machine.boot.rewrite(this.#skeleton + elements, { generation, families: this.#holding.families() })
+    this.#machine.boot.rewrite(this.#skeleton + elements, this.#bootState(generation))
     this.#booted = generation
   }
 
   /** A change of the static part is rare, and the file is written anew for it. */
   #appendBoot({ generation, base }: PutMessage, difference: Difference, skeletonBefore: string): void {
     const follows = this.#booted === base && this.#skeleton === skeletonBefore
-    const state = { generation, families: this.#holding.families() }
-    if (follows && this.#machine.boot.append(printDifference(difference), state)) this.#booted = generation
+    const text = printDifference(difference)
+    if (follows && this.#machine.boot.append(text, this.#bootState(generation))) this.#booted = generation
     else this.#writeBoot(generation)
+  }
+
+  #bootState(generation: number) {
+    return { generation, families: this.#holding.families() }
   }
 
   #skeletonOf(used: readonly string[]): Skeleton {

@@ -36,6 +36,8 @@ if (values.clear) {
   await agent.answer({ verb: 'clear' })
   await machine.door.close()
 } else {
+  // Started anew by whoever started us: what the kernel holds is compared then.
+  void machine.door.ended.then(() => process.exit(1))
   const socket = join(run, 'agent', 'agent.sock')
   let turn: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {

@@ -48,7 +48,7 @@ export class GatewayReader {
     const counts = await this.#counts(null)
     return {
       generation: store.generation,
-      forwards: [...store.register.forwards.values()].map((forward) => this.#view(forward, counts)),
+      forwards: inOrder(store).map((forward) => this.#view(forward, counts)),
     }
   }
 
@@ -59,8 +59,9 @@ export class GatewayReader {
   }
 
   written(): GatewayView {
-    const { generation, register } = this.#parts.store
-    const forwards = [...register.forwards.values()]
+    const { store } = this.#parts
+    const { generation, register } = store
+    const forwards = inOrder(store)
     const low = forwards.some(
       ({ listen }) => listen.kind === 'ports' && (listen.ports[0]?.first ?? 1024) < 1024,
     )
@@ -90,6 +91,12 @@ export class GatewayReader {
       limited: counted?.limited ?? 0,
     }
   }
+}
+
+/** The oldest first. */
+function inOrder(store: Store): readonly Forward[] {
+  const { forwards } = store.register
+  return [...forwards.values()].sort((a, b) => store.numberOf(a.name) - store.numberOf(b.name))
 }
 
 /** By name, or by its opening as it was written. */

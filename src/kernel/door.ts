@@ -11,6 +11,8 @@ export type Door = {
 } & {
   /** Calls `listener` whenever another program has changed our table, from the moment this resolves. */
   readonly watch: (listener: (intrusion: Intrusion) => void) => Promise<void>
+  /** Resolves when the worker has ended, on purpose or not; every call after that is refused. */
+  readonly ended: Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -31,14 +33,23 @@ export async function openDoor(): Promise<Door> {
     if ('error' in reply) call?.reject(reply.error)
     else call?.resolve(reply.value)
   })
+  let why: Error | undefined
   worker.on('error', (error) => {
-    for (const call of waiting.values()) call.reject(error as Error)
-    waiting.clear()
+    why = error as Error
+  })
+  const ended = new Promise<void>((resolve) => {
+    worker.once('exit', () => {
+      why ??= new Error('the thread that talks to the kernel has ended')
+      for (const call of waiting.values()) call.reject(why)
+      waiting.clear()
+      resolve()
+    })
   })
 
   const ask = <Name extends keyof KernelCalls>(name: Name) => {
     const call = (argument?: unknown) =>
       new Promise<unknown>((resolve, reject) => {
+        if (why) return reject(why)
         calls += 1
         waiting.set(calls, { resolve, reject })
         worker.postMessage({ id: calls, name, argument })
@@ -47,7 +58,7 @@ export async function openDoor(): Promise<Door> {
   }
 
   const door: Door = {
-    threadId: ask('threadId'),
+    port: ask('port'),
     runNft: ask('runNft'),
     write: ask('write'),
     countElements: ask('countElements'),
@@ -58,7 +69,7 @@ export async function openDoor(): Promise<Door> {
     flows: ask('flows'),
     endFlows: ask('endFlows'),
     watch: async (listener) => {
-      const data: WatcherData = { ownThread: await door.threadId() }
+      const data: WatcherData = { ownPort: await door.port() }
       const watcher = new Worker(new URL('./watcher.ts', import.meta.url), { workerData: data })
       watcher.on('error', (error) => {
         throw error
@@ -71,6 +82,7 @@ export async function openDoor(): Promise<Door> {
       })
       watcher.unref()
     },
+    ended,
     close: async () => {
       await worker.terminate()
     },

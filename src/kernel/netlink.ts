@@ -13,7 +13,7 @@ const setsockopt = libc.func('int setsockopt(int fd, int level, int name, const 
 const send = libc.func('long send(int fd, const uint8_t *bytes, size_t length, int flags)')
 const pollfd = koffi.struct('pollfd', { fd: 'int', events: 'short', revents: 'short' })
 const poll = libc.func('poll', 'int', [koffi.inout(koffi.pointer(pollfd)), 'ulong', 'int'])
-const gettid = libc.func('int gettid()')
+const getsockname = libc.func('int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint32_t *length)')
 const recv = libc.func('long recv(int fd, _Out_ uint8_t *bytes, size_t length, int flags)')
 
 const AF_NETLINK = 16
@@ -50,6 +50,8 @@ export interface Answer {
 }
 
 export interface Netlink {
+  /** The kernel's name for this socket; it stands in every notification of what was committed through it. */
+  readonly port: number
   /** Sends one message and gives all answers up to the acknowledgement or the end of the dump. */
   request(message: Buffer, doing: string): Answer[]
   /** Sends a batch whose last message but the closing one asks to be acknowledged; throws the first error of any. */
@@ -68,6 +70,7 @@ export function openNetlink(bufferBytes: number): Netlink {
   }
 
   return {
+    port: portOf(fd),
     request(message, doing) {
       sequence += 1
       message.writeUInt32LE(sequence, 8)
@@ -93,11 +96,18 @@ function openSocket(bufferBytes: number): number {
   return fd
 }
 
+function portOf(fd: number): number {
+  const address = Buffer.alloc(12)
+  if (getsockname(fd, address, [address.length]) < 0)
+    throw new KernelError(koffi.errno(), 'naming a netlink socket')
+  return address.readUInt32LE(4)
+}
+
 export interface NetlinkListener {
   /** Called once, when nothing that follows can be missed. */
   readonly onListening: () => void
-  /** The message's body lies in `bytes` from `start` to `end`, until the call returns. */
-  readonly onMessage: (type: number, bytes: Buffer, start: number, end: number) => void
+  /** The message's body lies in `bytes` from `start` to `end`, until the call returns; `port` is whose commit it was. */
+  readonly onMessage: (type: number, port: number, bytes: Buffer, start: number, end: number) => void
   /** Messages were dropped because we were too slow. */
   readonly onLost: () => void
 }
@@ -128,18 +138,19 @@ export function listenNetlink(group: number, listener: NetlinkListener): void {
       more = length > 0
       for (let at = 0; at + headerLength <= length; ) {
         const size = incoming.readUInt32LE(at)
-        listener.onMessage(incoming.readUInt16LE(at + 4), incoming, at + headerLength, at + size)
+        listener.onMessage(
+          incoming.readUInt16LE(at + 4),
+          incoming.readUInt32LE(at + 12),
+          incoming,
+          at + headerLength,
+          at + size,
+        )
         at += (size + 3) & ~3
       }
     }
     setImmediate(hear)
   }
   hear()
-}
-
-/** The number of this thread, as the kernel names whoever commits a transaction. */
-export function threadId(): number {
-  return gettid()
 }
 
 /** The forced variant needs CAP_NET_ADMIN over the whole machine; in a user namespace the machine's limit holds. */

@@ -8,8 +8,8 @@ import { listenNetlink } from './netlink.ts'
 import { answerAttributes, textOf } from './nfnetlink.ts'
 
 export interface WatcherData {
-  /** The thread whose transactions are ours, as gettid(2) names it. */
-  readonly ownThread: number
+  /** The socket by which we write elements. */
+  readonly ownPort: number
 }
 
 /** A transaction that was not ours. `lost`: notifications were dropped, so nobody knows what happened. */
@@ -24,26 +24,37 @@ const NFNLGRP_NFTABLES = 7
 const NEWGEN = (10 << 8) | 15
 const generation = { pid: 2, name: 3 } as const
 const ours = Buffer.from('drawbridge\0')
+const anchor = Buffer.from('drawbridge_anchor\0')
 
-const { ownThread } = workerData as WatcherData
+/**
+ * Our sockets, by which a transaction is known as ours; process numbers would not do, as the kernel tells those of the
+ * initial namespace. libnftables does not tell the port of its socket, but only the owner of the anchor can touch it.
+ */
+const ownPorts = new Set([(workerData as WatcherData).ownPort])
 let touched = false
 
 listenNetlink(NFNLGRP_NFTABLES, {
   onListening: () => report({ kind: 'listening' }),
-  onMessage(type, bytes, start, end) {
+  onMessage(type, port, bytes, start, end) {
     if (type !== NEWGEN) {
-      // Every message about a table, chain, rule, set or element begins with the name of its table.
-      const name = start + 8
-      touched ||= bytes.compare(ours, 0, ours.length, name, name + ours.length) === 0
+      if (isAbout(anchor, bytes, start)) ownPorts.add(port)
+      touched ||= isAbout(ours, bytes, start)
       return
     }
     const parts = answerAttributes(bytes.subarray(start, end))
     const pid = parts.get(generation.pid)?.readUInt32BE() ?? 0
-    if (touched && pid !== ownThread) report({ kind: 'changed', by: textOf(parts.get(generation.name)), pid })
+    if (touched && !ownPorts.has(port))
+      report({ kind: 'changed', by: textOf(parts.get(generation.name)), pid })
     touched = false
   },
   onLost: () => report({ kind: 'lost' }),
 })
+
+/** Every message about a table, chain, rule, set or element begins with the name of its table. */
+function isAbout(table: Buffer, bytes: Buffer, start: number): boolean {
+  const name = start + 8
+  return bytes.compare(table, 0, table.length, name, name + table.length) === 0
+}
 
 function report(message: WatcherMessage): void {
   parentPort?.postMessage(message)

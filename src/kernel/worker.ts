@@ -6,7 +6,7 @@ import { layoutOf } from '../compile/sets.ts'
 import type { Mark } from '../model/gateway.ts'
 import { endFlow, readFlows, type TrackedFlow } from './flows.ts'
 import { openNft } from './libnftables.ts'
-import { openNetlink, threadId } from './netlink.ts'
+import { openNetlink } from './netlink.ts'
 import { countElements, readFingerprint, readSet, readSetNames, writeDifference } from './table.ts'
 
 /** Enough for a transaction of 64,000 forwards and their options. */
@@ -16,7 +16,8 @@ const netlink = openNetlink(bufferBytes)
 const nft = openNft()
 
 const calls = {
-  threadId: () => threadId(),
+  /** The socket by which elements are written. */
+  port: () => netlink.port,
   /** Runs nft text as one transaction. */
   runNft: (text: string) => nft.run(text),
   /** Commits a difference; gives the added elements that are not there afterwards. */

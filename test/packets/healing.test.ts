@@ -70,3 +70,13 @@ test('the status says how often, and who it was', async () => {
   expect(repairs?.last?.by).toBe('nft')
   expect((await drawbridge.cli(['status'])).stdout).toMatch(/7 repairs, the last .* after nft/)
 })
+
+test('in a container, where process numbers are others, our own changes are not taken for intrusions', async (t) => {
+  const own = await startLab(t)
+  const inside = await startDrawbridge(own, ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'])
+  await inside.opens('tcp/8000', own.server.at(80), { from: ['203.0.113.0/24'] })
+  await inside.closes('tcp-8000')
+  expect((await inside.api.status(0)).repairs?.count).toBe(0)
+  await own.gateway.nft('flush ruleset')
+  await expect.poll(async () => (await inside.api.status(0)).repairs?.count, { timeout: 3000 }).toBe(1)
+})
