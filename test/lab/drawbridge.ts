@@ -105,7 +105,8 @@ function lifeOf(lab: Lab, state: string, under: readonly string[]): Life {
   let running: Running | undefined
   const pid = (part: Part) => (part === 'up' ? running?.pid : pidIn(join(state, 'run', `${part}.pid`)))
   const start = async () => {
-    running = lab.gateway.spawn(launcher, ['up', '--state', state], quick)
+    const [command = launcher, ...args] = [...under, launcher, 'up', '--state', state]
+    running = lab.gateway.spawn(command, args, quick)
     await running.says(/^drawbridge: ready$/m, patience)
   }
   const stop = async () => {
