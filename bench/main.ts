@@ -17,7 +17,7 @@ const { values } = parseArgs({
 
 const effort = values.quick
   ? {
-      alone: { rounds: 12, connections: 600 },
+      alone: { rounds: 10, connections: 600 },
       crowd: { rounds: 4, connections: 1000 },
       bulk: { rounds: 2, seconds: 1 },
       control: { applies: 1, changes: 10, restarts: 1 },
@@ -25,7 +25,7 @@ const effort = values.quick
   : {
       alone: { rounds: 120, connections: 600 },
       crowd: { rounds: 40, connections: 1000 },
-      bulk: { rounds: 10, seconds: 2 },
+      bulk: { rounds: 9, seconds: 2 },
       control: { applies: 5, changes: 30, restarts: 5 },
     }
 
