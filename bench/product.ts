@@ -31,7 +31,7 @@ export async function startDrawbridge(where: Namespace, state: string): Promise<
   const begin = () => where.start('drawbridge: ready', launcher, 'up', '--state', state)
   let running = await begin()
   return {
-    api: connect(join(state, 'run', 'api.sock')),
+    api: connect(join(state, 'run', 'api', 'api.sock')),
     command: (...words) => where.run(launcher, '--state', state, ...words),
     memory: () => ({ agent: residentOf(state, 'agent'), controller: residentOf(state, 'controller') }),
     stop: () => running.end('SIGTERM'),

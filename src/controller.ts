@@ -8,6 +8,7 @@ import { GatewayService } from './api/gateway.ts'
 import { GatewayReader } from './api/reading.ts'
 import { journalLine } from './journal.ts'
 import { Problem } from './model/problem.ts'
+import { apiSocket } from './paths.ts'
 import { startConfirmation } from './reconcile/confirmation.ts'
 import { startExpiry } from './reconcile/expiry.ts'
 import { type Clock, startRunner } from './reconcile/runner.ts'
@@ -17,6 +18,8 @@ const { values } = parseArgs({
   options: {
     state: { type: 'string', default: '/var/lib/drawbridge' },
     run: { type: 'string', default: '/run/drawbridge' },
+    /** Standard input is a pipe of whoever started us, and ends with them. */
+    supervised: { type: 'boolean', default: false },
     uid: { type: 'string' },
     gid: { type: 'string' },
   },
@@ -61,7 +64,7 @@ async function main(): Promise<void> {
     stop: () => stop(0),
   })
 
-  const socket = join(values.run, 'api.sock')
+  const socket = apiSocket(values.run)
   const stop = (code: number) => {
     stopConfirmation()
     stopExpiry()
@@ -70,8 +73,11 @@ async function main(): Promise<void> {
     rmSync(socket, { force: true })
     process.exit(code)
   }
-  process.on('SIGTERM', () => stop(0))
-  process.on('SIGINT', () => stop(0))
+  // 0 is for `drawbridge down` alone; after anything else we are started again.
+  process.on('SIGTERM', () => stop(143))
+  process.on('SIGINT', () => stop(130))
+  if (values.supervised) process.stdin.resume().on('close', () => stop(1))
+  process.stdout.on('error', () => {})
 
   rmSync(socket, { force: true })
   process.umask(0o177)

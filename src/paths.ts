@@ -7,3 +7,8 @@ export const defaultState = '/var/lib/drawbridge'
 export function runDirectory(state: string): string {
   return state === defaultState ? '/run/drawbridge' : join(state, 'run')
 }
+
+/** The API's socket in a run directory; its own directory belongs to the controller. */
+export function apiSocket(run: string): string {
+  return join(run, 'api', 'api.sock')
+}

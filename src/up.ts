@@ -3,14 +3,14 @@
  * place that starts processes: it holds the privilege that it hands to the agent and keeps from the controller.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { agentAt } from './agent/client.ts'
 import { connect } from './api/client.ts'
 import { Problem } from './model/problem.ts'
-import { runDirectory } from './paths.ts'
+import { apiSocket, runDirectory } from './paths.ts'
 
 export interface UpOptions {
   readonly state: string
@@ -76,7 +76,7 @@ async function clearedByAgent({ run }: Layout): Promise<boolean> {
 }
 
 async function announce({ run }: Layout, stopping: () => boolean): Promise<void> {
-  const client = connect(join(run, 'api.sock'))
+  const client = connect(apiSocket(run))
   for (let told = ''; !stopping(); ) {
     const status = await client.status(5).catch(() => undefined)
     if (status?.ready) {
@@ -104,7 +104,7 @@ function greeting(forwards: number): string {
 }
 
 async function refuseSecond({ run, state }: Layout): Promise<void> {
-  const running = await connect(join(run, 'api.sock'))
+  const running = await connect(apiSocket(run))
     .status(0)
     .catch(() => undefined)
   if (running) throw Problem.of('already-running', { state, pid: readPid(join(run, 'controller.pid')) })
@@ -119,20 +119,25 @@ function readPid(path: string): number {
 }
 
 /**
- * state/agent is the agent's, state/store the controller's. The controller's group may enter run/agent, where the
- * socket is; the group of what is made there follows the directory (setgid, inode(7)).
+ * state/agent is the agent's, state/store and run/api are the controller's, everything between is root's: whoever owns a
+ * directory can put a link in the place of what lies in it, and root writes here. The controller's group may enter
+ * run/agent; what is made there takes the group of the directory (setgid, inode(7)).
  */
 function layDirectories({ state, run, user }: Layout): void {
+  const root = user && { uid: 0, gid: 0 }
   mkdirSync(state, { recursive: true, mode: 0o755 })
-  mkdirSync(run, { recursive: true, mode: 0o755 })
-  lay(join(state, 'agent'), 0o700, undefined)
+  mkdirSync(dirname(run), { recursive: true, mode: 0o755 })
+  lay(join(state, 'agent'), 0o700, root)
   lay(join(state, 'store'), 0o700, user)
-  lay(run, 0o1755, user)
+  lay(run, 0o755, root)
+  lay(join(run, 'api'), 0o755, user)
   lay(join(run, 'agent'), 0o2750, user && { uid: 0, gid: user.gid })
 }
 
 function lay(path: string, mode: number, owner: User | undefined): void {
   mkdirSync(path, { recursive: true })
+  if (!lstatSync(path).isDirectory())
+    throw Problem.of('store-unusable', { path, why: 'it is not a directory' })
   if (owner) chownSync(path, owner.uid, owner.gid)
   chmodSync(path, mode)
 }
@@ -146,12 +151,12 @@ function agentCommand({ state, run }: Layout): readonly string[] {
   const only = '-all,+net_admin,+dac_read_search'
   const limited =
     process.getuid?.() === 0 ? ['setpriv', '--bounding-set', only, '--inh-caps', '-all', '--'] : []
-  return [...limited, node, quiet, sourceOf('agent/main.ts'), '--state', state, '--run', run]
+  return [...limited, node, quiet, sourceOf('agent/main.ts'), '--state', state, '--run', run, '--supervised']
 }
 
 function controllerCommand({ state, run, user }: Layout): readonly string[] {
   const become = user ? ['--uid', String(user.uid), '--gid', String(user.gid)] : []
-  return [node, quiet, sourceOf('controller.ts'), '--state', state, '--run', run, ...become]
+  return [node, quiet, sourceOf('controller.ts'), '--state', state, '--run', run, '--supervised', ...become]
 }
 
 /** `drawbridge` where there is such a user, else `nobody`; neither where we are not root, or root of one user only. */
@@ -175,7 +180,7 @@ function isMapped(kind: 'uid' | 'gid', id: number): boolean {
 }
 
 interface Kept {
-  /** Resolves when the process has ended on purpose: with code 0, or after `stopping`. */
+  /** Resolves when the process has ended on purpose: by `drawbridge down`, or after `stopping`. */
   readonly ended: Promise<void>
   signal(name: NodeJS.Signals): void
 }
@@ -184,21 +189,29 @@ const shortestPause = 200
 const longestPause = 5000
 
 /** Starts a process, and again when it ends by itself; the pause grows while it does so at once. */
-function keep(name: string, { run }: Layout, command: readonly string[], stopping: () => boolean): Kept {
+function keep(
+  name: 'agent' | 'controller',
+  { run }: Layout,
+  command: readonly string[],
+  stopping: () => boolean,
+): Kept {
+  // Only `drawbridge down` ends the controller with 0; the agent has no reason to end.
+  const endsByItself = name === 'controller'
   let child: ChildProcess | undefined
   const pidFile = join(run, `${name}.pid`)
   const lives = async () => {
     for (let pause = shortestPause; ; pause = Math.min(pause * 2, longestPause)) {
       const started = Date.now()
       const [file = '', ...args] = command
-      child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+      // Its standard input ends when we do, however we do: then it ends too.
+      child = spawn(file, args, { stdio: ['pipe', 'inherit', 'inherit'] })
       if (child.pid) writeFileSync(pidFile, `${child.pid}\n`)
       const code = await new Promise<number | null>((resolve) => {
         child?.once('error', () => resolve(null))
         child?.once('close', resolve)
       })
       rmSync(pidFile, { force: true })
-      if (code === 0 || stopping()) return
+      if (stopping() || (code === 0 && endsByItself)) return
       process.stderr.write(`drawbridge: the ${name} ended (${code ?? 'killed'}) and is started again\n`)
       if (Date.now() - started > longestPause) pause = shortestPause
       await sleep(pause)

@@ -2,15 +2,19 @@
  * The boot file: the last confirmed state as text of nft, for `bin/drawbridge-restore`, which runs before the network is
  * up and without Node. A change appends what it did, so it costs what the change is large; now and then it is written anew.
  */
-import { closeSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { printDifference } from '../compile/difference.ts'
 import { replaceFile } from '../kernel/files.ts'
 import type { Family } from '../model/address.ts'
+import type { Expiring } from './holding.ts'
 
 interface BootState {
   readonly generation: number
   /** The families that have to be forwarded. */
   readonly families: readonly Family[]
+  /** What a boot after its time must not open again. */
+  readonly expiring: readonly Expiring[]
 }
 
 export interface BootFile {
@@ -29,20 +33,32 @@ export function openBootFile(directory: string): BootFile {
   let whole = 0
   return {
     rewrite(text, state) {
-      const written = `${clean}${text}${seal(state)}`
+      const written = `${clean}${text}${state.expiring.map(printExpiring).join('')}${seal(state)}`
       replaceFile(path, written)
       whole = written.length
     },
     append(text, state) {
       if (whole === 0 || sizeOf(path) > whole * 2 + 100_000) return false
       const file = openSync(path, 'a')
-      writeSync(file, `${text}${seal(state)}`)
-      fsyncSync(file)
-      closeSync(file)
+      const before = whole
+      whole = 0 // Torn, unless all of it comes to pass: then the next one is written anew.
+      try {
+        writeFileSync(file, `${text}${seal(state)}`)
+        fsyncSync(file)
+      } finally {
+        closeSync(file)
+      }
+      whole = before
       return true
     },
     forget: () => rmSync(path, { force: true }),
   }
+}
+
+/** A comment for nft, a command for the restore script once its time is over. */
+function printExpiring({ at, openings }: Expiring): string {
+  const closing = printDifference({ remove: openings, add: [] }).trimEnd().split('\n')
+  return closing.map((line) => `#@ ${at} ${line}\n`).join('')
 }
 
 /** Closes a change. What follows the last seal was torn by a crash and is not read. */

@@ -12,6 +12,9 @@ export interface AgentClient {
   close(): void
 }
 
+/** A load of 64,000 forwards takes seconds, and everything else may have to wait for it; beyond this it hangs. */
+const patience = { put: 120_000, clear: 60_000, counts: 30_000, facts: 15_000, listeners: 15_000 } as const
+
 type Waiting = (reply: Reply<keyof AnswerOf> | undefined) => void
 
 export function agentAt(path: string): AgentClient {
@@ -48,8 +51,12 @@ export function agentAt(path: string): AgentClient {
       asked += 1
       const id = asked
       const reply = await new Promise<Reply<keyof AnswerOf> | undefined>((resolve) => {
-        waiting.set(id, resolve)
         to.write(`${JSON.stringify({ id, message })}\n`)
+        const timer = setTimeout(() => to.destroy(), patience[message.verb])
+        waiting.set(id, (answer) => {
+          clearTimeout(timer)
+          resolve(answer)
+        })
       })
       if (!reply) throw Problem.of('agent-away', {})
       if ('problem' in reply) throw Problem.from(reply.problem)

@@ -16,12 +16,19 @@ export interface Step {
   readonly added: readonly Forward[]
 }
 
+/** Elements that must be gone from `at` on, in seconds since 1970. */
+export interface Expiring {
+  readonly at: number
+  readonly openings: readonly Element[]
+}
+
 export class Holding {
   readonly register = new Register()
   readonly #numbers = new Map<string, number>()
   /** How many forwards need each set made by need, and each family. */
   readonly #needs = new Map<string, number>()
   #outside: readonly string[] = []
+  #shielded: readonly Family[] = []
 
   /** Checks every value of the message again and takes it over. Throws a Problem, and then holds nothing of it. */
   take(message: PutMessage): void {
@@ -36,8 +43,8 @@ export class Holding {
     const former = touched.flatMap((name) => this.register.forwards.get(name) ?? [])
     this.#take(message, change)
     const after = this.#elementsOf([...new Set([...touched, ...change.put.map(({ name }) => name)])])
-    const names = new Set(touched)
-    const added = change.put.filter(({ name }) => !names.has(name))
+    const wasOpen = new Set(former.filter(({ enabled }) => enabled).map(({ name }) => name))
+    const added = change.put.filter(({ name }) => !wasOpen.has(name))
     return { difference: differenceOf(hold(before), hold(after)), former, added }
   }
 
@@ -62,9 +69,26 @@ export class Holding {
     return differenceOf(hold(before), hold(this.#outsideElements()))
   }
 
+  /** Sets the families in which nothing but forwards passes from outside. */
+  takeShield(families: readonly Family[]): Difference {
+    const before = this.#shieldElements()
+    this.#shielded = families
+    return differenceOf(hold(before), hold(this.#shieldElements()))
+  }
+
+  /** The openings of forwards that end by themselves, with when: what a boot after that must not open again. */
+  expiring(): readonly Expiring[] {
+    const ending = [...this.register.forwards.values()].filter(({ expires }) => expires !== null)
+    return ending.map(({ name, expires }) => ({
+      at: Math.floor(Date.parse(expires ?? '') / 1000),
+      openings: this.#elementsOf([name]).filter(({ set }) => /^(openings|pings)/.test(set)),
+    }))
+  }
+
   /** Every element there should be. */
   elements(): readonly Element[] {
-    return [...this.#elementsOf([...this.register.forwards.keys()]), ...this.#outsideElements()]
+    const forwards = this.#elementsOf([...this.register.forwards.keys()])
+    return [...forwards, ...this.#outsideElements(), ...this.#shieldElements()]
   }
 
   /** The sets made by need that have elements, in a stable order. */
@@ -119,6 +143,10 @@ export class Holding {
         ...familiesOf(forward).map((family) => `IPv${family}`),
       ]
     })
+  }
+
+  #shieldElements(): Element[] {
+    return this.#shielded.map((family) => ({ set: 'shielded', key: `ipv${family}` }))
   }
 
   #outsideElements(): Element[] {

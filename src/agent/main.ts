@@ -6,6 +6,7 @@ import { openDoor } from '../kernel/door.ts'
 import { openForwarding } from '../kernel/forwarding.ts'
 import { readHost } from '../kernel/host.ts'
 import { readListeners } from '../kernel/listeners.ts'
+import { Problem } from '../model/problem.ts'
 import { Agent } from './agent.ts'
 import { openBootFile } from './boot.ts'
 import { openRecord } from './record.ts'
@@ -15,7 +16,12 @@ import { serve } from './server.ts'
 const followEvery = 1000
 
 const { values } = parseArgs({
-  options: { state: { type: 'string' }, run: { type: 'string' }, clear: { type: 'boolean' } },
+  options: {
+    state: { type: 'string' },
+    run: { type: 'string' },
+    clear: { type: 'boolean' },
+    supervised: { type: 'boolean' },
+  },
 })
 const state = values.state ?? '/var/lib/drawbridge'
 const run = values.run ?? '/run/drawbridge'
@@ -45,8 +51,14 @@ if (values.clear) {
     turn = result.catch(() => {})
     return result
   }
+  await agent.guard(Date.now, inTurn).catch((error: unknown) => {
+    if (!(error instanceof Problem)) throw error
+    process.stderr.write(`drawbridge: ${error.message}\n  ${error.remedy}\n`)
+    process.exit(1)
+  })
   const server = await serve(socket, (message) => inTurn(() => agent.answer(message)))
-  await agent.guard(Date.now, inTurn)
+  // Standard input is a pipe of whoever started us, and ends with them.
+  if (values.supervised) process.stdin.resume().on('close', () => process.exit(1))
   const following = setInterval(() => void inTurn(() => agent.follow()).catch(complain), followEvery)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {

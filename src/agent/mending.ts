@@ -1,41 +1,59 @@
 /** Ends the connections that contradict the forwards as they are now, and no other. */
+import { admitterOf } from '../compile/elements.ts'
 import { agrees, mustEnd, tookOpening } from '../compile/flows.ts'
 import type { Door } from '../kernel/door.ts'
 import type { TrackedFlow } from '../kernel/flows.ts'
 import type { Forward } from '../model/forward.ts'
 import type { Register } from '../model/register.ts'
 
-/**
- * `former`: forwards as they were before the change; `added`: those that were not there at all. Gives how many flows
- * were ended. Asks the kernel for nothing when no connection can be concerned.
- */
-export async function mendFlows(
-  door: Door,
-  register: Register,
-  former: readonly Forward[],
-  added: readonly Forward[],
-): Promise<number> {
+/** What may have left connections behind. */
+export interface Left {
+  /** Forwards as they were before. */
+  readonly former: readonly Forward[]
+  /** Forwards that were not there, or not open. */
+  readonly added: readonly Forward[]
+  /** Nothing is known of before: an agent that starts finds what others have left. */
+  readonly unknown: boolean
+  /** The addresses of this machine. */
+  readonly ours: ReadonlySet<string>
+}
+
+/** Gives how many flows were ended. Asks the kernel for nothing when no connection can be concerned. */
+export async function mendFlows(door: Door, register: Register, left: Left): Promise<number> {
   const { mark, locked } = register.settings
-  const ours = former.length > 0 ? await door.flows(mark) : []
-  const stale = locked ? ours : ours.filter((flow) => isStale(flow, register, former))
-  const taking = locked ? [] : added.filter(takesDatagrams)
+  const concerned = left.unknown || left.former.length > 0
+  const ours = concerned ? await door.flows(mark) : []
+  const isStale = staleness(register, left)
+  const stale = locked ? ours : ours.filter(isStale)
+  const taking = locked ? [] : left.added.filter(takesDatagrams)
   const strangers = taking.length > 0 ? await door.flows({ value: 0, mask: mark.mask }) : []
-  const overtaken = strangers.filter((flow) => isOvertaken(flow, taking))
+  const overtaken = strangers.filter((flow) => left.ours.has(flow.destination) && isOvertaken(flow, taking))
   const ending = [...stale, ...overtaken]
   if (ending.length > 0) await door.endFlows(ending)
   return ending.length
 }
 
-function isStale(flow: TrackedFlow, register: Register, former: readonly Forward[]): boolean {
-  const now = currentFor(flow, register)
-  if (now && agrees(flow, now, register.lists)) return false
-  const judge = now ?? former.find((forward) => tookOpening(flow, forward))
-  return judge !== undefined && mustEnd(flow, judge)
+/** Whom a forward admits is worked out once for all flows, as a list may have thousands of prefixes. */
+function staleness(register: Register, { former, unknown }: Left): (flow: TrackedFlow) => boolean {
+  const admitters = new Map<Forward, ReturnType<typeof admitterOf>>()
+  const admitter = (forward: Forward) => {
+    const known = admitters.get(forward) ?? admitterOf(forward, register.lists)
+    admitters.set(forward, known)
+    return known
+  }
+  return (flow) => {
+    const now = currentFor(flow, register)
+    if (now.some((forward) => agrees(flow, forward, admitter(forward)))) return false
+    const judge = now[0] ?? former.find((forward) => tookOpening(flow, forward))
+    return judge ? mustEnd(flow, judge.onChange) : unknown && mustEnd(flow, 'drain')
+  }
 }
 
-function currentFor(flow: TrackedFlow, { openings }: Register): Forward | undefined {
+function currentFor(flow: TrackedFlow, { openings }: Register): readonly Forward[] {
   const address = { family: flow.family, text: flow.destination }
-  return flow.protocol === 'icmp' ? openings.ping(address) : openings.at(address, flow.protocol, flow.port)
+  if (flow.protocol !== 'icmp') return openings.allAt(address, flow.protocol, flow.port)
+  const ping = openings.ping(address)
+  return ping ? [ping] : []
 }
 
 function takesDatagrams({ listen, enabled }: Forward): boolean {

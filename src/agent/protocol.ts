@@ -30,6 +30,8 @@ export const agentMessage = z.discriminatedUnion('verb', [
   putMessage,
   /** Observed facts of the machine. */
   z.strictObject({ verb: z.literal('facts') }),
+  /** What listens on this machine. */
+  z.strictObject({ verb: z.literal('listeners') }),
   /** Connections, refusals and limit drops of all forwards, or of those numbered. */
   z.strictObject({ verb: z.literal('counts'), numbers: z.array(z.int()).nullable() }),
   /** Removes every trace of Drawbridge from the kernel. */
@@ -48,12 +50,12 @@ export interface PutAnswer {
 
 export interface FactsAnswer {
   readonly addresses: readonly string[]
-  /** What listens on this machine. */
-  readonly listeners: readonly Listener[]
   /** The generation in the kernel, or null while the agent does not know. */
   readonly holds: number | null
   /** How often the table had to be made whole again, and after whom. */
   readonly repairs: Repairs
+  /** Why the last state could not be written for the next boot; '' when it could. */
+  readonly bootTrouble: string
 }
 
 export interface Counted {
@@ -66,6 +68,7 @@ export interface Counted {
 export interface AnswerOf {
   readonly put: PutAnswer
   readonly facts: FactsAnswer
+  readonly listeners: readonly Listener[]
   readonly counts: readonly Counted[]
   readonly clear: Record<never, never>
 }

@@ -195,7 +195,8 @@ function actorOf(request: FastifyRequest): string {
 async function status({ store, runner, agent, version }: AppParts, waitSeconds: number): Promise<Status> {
   if (waitSeconds > 0) await runner.reached(store.generation, waitSeconds * 1000).catch(() => {})
   const facts = await agent.ask({ verb: 'facts' }).catch(() => undefined)
-  const problem = facts?.repairs.fighting ? fought(facts.repairs) : runner.problem
+  const bootTrouble = facts?.bootTrouble ? Problem.of('boot-file', { words: facts.bootTrouble }) : null
+  const problem = facts?.repairs.fighting ? fought(facts.repairs) : (runner.problem ?? bootTrouble)
   return {
     ready: runner.holds === store.generation && facts !== undefined,
     generation: store.generation,

@@ -52,8 +52,10 @@ export class GatewayService {
   }
 
   async open(request: OpenRequest, asking: Asking): Promise<Changed> {
+    await this.#learn()
     const { register } = this.#parts.store
     const forward = parseForward(request.forward)
+    refuseOver(forward, this.#parts.clock.now())
     const unnamed = typeof request.forward === 'string' || request.forward.name === undefined
     const held = (unnamed && sameOpening(register.openings, forward)) || register.forwards.get(forward.name)
     if (held && sameForward({ ...forward, name: held.name }, held)) {
@@ -67,19 +69,22 @@ export class GatewayService {
   }
 
   async close(name: string, asking: Asking): Promise<Changed> {
+    await this.#learn()
     const forward = findForward(this.#parts.store, name)
     return this.#change({ ...noChange, remove: [forward.name] }, asking, [])
   }
 
   async switch(name: string, enabled: boolean, asking: Asking): Promise<Changed> {
+    await this.#learn()
     const forward = { ...findForward(this.#parts.store, name), enabled }
     return this.#change({ ...noChange, put: [forward] }, { ...asking, privileged: true }, [forward])
   }
 
   /** Keeps every forward shut, or lifts that again. */
   async lockdown(lift: boolean, asking: Asking): Promise<Changed> {
+    await this.#learn()
     const settings = { ...this.#parts.store.register.settings, locked: !lift }
-    return this.#change({ ...noChange, settings }, asking, [])
+    return this.#change({ ...noChange, settings }, asking, [], 'lockdown')
   }
 
   async plan(request: ApplyRequest, asking: Asking): Promise<Plan> {
@@ -88,6 +93,7 @@ export class GatewayService {
   }
 
   async apply(request: ApplyRequest, asking: Asking): Promise<Changed> {
+    await this.#learn()
     const change = this.#changeOf(request)
     return this.#change(change, asking, change.put)
   }
@@ -103,6 +109,7 @@ export class GatewayService {
 
   /** Everything becomes what it was in generation `to`, as a new generation. */
   async rollback(to: number | undefined, asking: Asking): Promise<Changed> {
+    await this.#learn()
     const { store, clock } = this.#parts
     const wanted = to ?? store.generation - 1
     const history = historyAfter(store, wanted)
@@ -113,15 +120,16 @@ export class GatewayService {
 
   /** Removes every trace from the kernel; the store keeps its forwards. */
   async clear(): Promise<void> {
-    this.#parts.runner.stop()
     await this.#parts.agent.ask({ verb: 'clear' })
+    this.#parts.runner.stop()
   }
 
   #changeOf({ gateway, prune }: ApplyRequest): Change {
     const written = parseGateway(gateway)
-    const change = changeTo(this.#parts.store.register, written, prune ?? false)
     refuseRepeated(written.forwards)
-    return change
+    const now = this.#parts.clock.now()
+    const lasting = written.forwards.filter((forward) => !isOver(forward, now))
+    return changeTo(this.#parts.store.register, { ...written, forwards: lasting }, prune ?? false)
   }
 
   async #change(
@@ -131,7 +139,6 @@ export class GatewayService {
     how: Origin['how'] = 'cli',
   ): Promise<Changed> {
     const { store, runner } = this.#parts
-    await this.#learnAddresses()
     const change = store.register.reduce(wanted)
     const circumstances = { privileged: asking.privileged ?? false, ours: this.#addresses }
     refuseStale(store, asking.based)
@@ -152,9 +159,12 @@ export class GatewayService {
     }
     const confirmWithin = asking.confirm === undefined ? undefined : asking.confirm * 1000
     const options = { based: asking.based, confirmWithin }
+    this.#inForceSince = Number.POSITIVE_INFINITY
     const generation = store.commit(change, this.#originOf(asking, how), circumstances, options)
     const [silent] = await Promise.all([silentTargets(named), runner.reached(generation, kernelPatience)])
     this.#inForceSince = this.#parts.clock.now()
+    if (confirmWithin !== undefined && !store.pending)
+      throw Problem.of('nothing-to-confirm', { now: store.generation })
     return {
       changed: true,
       generation,
@@ -181,10 +191,16 @@ export class GatewayService {
     return { actor, how, at: new Date(this.#parts.clock.now()).toISOString(), note: note ?? '' }
   }
 
-  /** Facts may be as old as the last answer of the agent; without any, only what forwards declare is known as ours. */
-  async #learnAddresses(): Promise<void> {
+  /**
+   * Before anything else: from here to the commit nothing is waited for, so no other change comes between. Without an
+   * agent the facts are those of before, and only what forwards declare is known as ours.
+   */
+  async #learn(): Promise<void> {
     try {
-      const { addresses, listeners } = await this.#parts.agent.ask({ verb: 'facts' })
+      const [{ addresses }, listeners] = await Promise.all([
+        this.#parts.agent.ask({ verb: 'facts' }),
+        this.#parts.agent.ask({ verb: 'listeners' }),
+      ])
       this.#addresses = new Set(addresses)
       this.#listeners = listeners
     } catch (error) {
@@ -213,6 +229,15 @@ export function pendingView({ pending }: Store): PendingView | null {
 
 function nameTaken({ name, listen }: Forward): Problem {
   return Problem.of('name-taken', { name, listen: printListen(listen) })
+}
+
+/** Its time is over before it is opened. In a file that is an old entry, on the command line a slip. */
+function isOver({ expires }: Forward, now: number): boolean {
+  return expires !== null && Date.parse(expires) <= now
+}
+
+function refuseOver(forward: Forward, now: number): void {
+  if (isOver(forward, now)) throw Problem.of('over', { field: 'expires', value: forward.expires ?? '' })
 }
 
 function refuseRepeated(forwards: readonly Forward[]): void {

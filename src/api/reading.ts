@@ -1,7 +1,7 @@
 /** Answers that change nothing. */
 import type { Counted } from '../agent/protocol.ts'
 import { describeForward, type Forward, printForward } from '../model/forward.ts'
-import { printGateway } from '../model/gateway.ts'
+import { defaultSettings, printGateway, printMark } from '../model/gateway.ts'
 import { parseListen, printListen } from '../model/listen.ts'
 import { Problem } from '../model/problem.ts'
 import type { Recorded, Store } from '../store/store.ts'
@@ -65,7 +65,11 @@ export class GatewayReader {
     const low = forwards.some(
       ({ listen }) => listen.kind === 'ports' && (listen.ports[0]?.first ?? 1024) < 1024,
     )
-    const settings = { ...register.settings, privileged: register.settings.privileged || low }
+    const { privileged, mark } = register.settings
+    const settings = {
+      ...((privileged || low) && { privileged: true }),
+      ...(printMark(mark) !== printMark(defaultSettings.mark) && { mark }),
+    }
     return { generation, gateway: printGateway({ settings, lists: [...register.lists.values()], forwards }) }
   }
 

@@ -42,7 +42,7 @@ export interface HistoryEntry {
   readonly generation: number
   readonly at: string
   readonly actor: string
-  readonly how: 'cli' | 'api' | 'expiry' | 'rollback' | 'revert'
+  readonly how: 'cli' | 'api' | 'expiry' | 'rollback' | 'revert' | 'lockdown'
   readonly note: string
   readonly hash: string
   readonly lines: readonly PlanLine[]

@@ -1,6 +1,6 @@
 /** Where the client finds its Drawbridge. */
-import { join, resolve } from 'node:path'
-import { defaultState, runDirectory } from '../paths.ts'
+import { resolve } from 'node:path'
+import { apiSocket, defaultState, runDirectory } from '../paths.ts'
 import { emptyState } from './problems.ts'
 
 /** The state directory as an absolute path: `--state` before `DRAWBRIDGE_STATE` before the default. */
@@ -11,5 +11,5 @@ export function stateDirectory(flag: string | undefined, env: NodeJS.ProcessEnv)
 }
 
 export function socketOf(state: string): string {
-  return join(runDirectory(state), 'api.sock')
+  return apiSocket(runDirectory(state))
 }

@@ -1,5 +1,5 @@
 /** forward -> map elements. Pure: same input, same bytes. This is all that one forward is in the kernel. */
-import { type Family, networkOf, type Prefix } from '../model/address.ts'
+import { type Address, type Family, networkOf, type Prefix } from '../model/address.ts'
 import { type Forward, familiesOf } from '../model/forward.ts'
 import type { Numbered } from '../model/gateway.ts'
 import type { Listen, Place } from '../model/listen.ts'
@@ -140,10 +140,21 @@ function limitsOf(id: string, { limits: { newPerSource, openPerSource } }: Forwa
   ]
 }
 
-/** Whether `address` may use the forward, as the kernel would judge it. */
-export function admits(forward: Forward, lists: Lists, address: { family: Family; text: string }): boolean {
-  if (forward.sources === 'anywhere') return true
-  return prefixesOf(forward.sources, lists).some(
-    (prefix) => prefix.family === address.family && networkOf(address, prefix.length) === prefix.text,
+/** Who may use the forward, as the kernel would judge it: one look-up for each prefix length in use. */
+export function admitterOf(forward: Forward, lists: Lists): (address: Address) => boolean {
+  if (forward.sources === 'anywhere') return () => true
+  const prefixes = prefixesOf(forward.sources, lists)
+  const networks = new Set(prefixes.map(({ text, length }) => `${text}/${length}`))
+  const lengths = ([4, 6] as const).map(
+    (family) =>
+      [
+        family,
+        new Set(prefixes.filter((prefix) => prefix.family === family).map(({ length }) => length)),
+      ] as const,
   )
+  const byFamily = new Map(lengths)
+  return (address) =>
+    [...(byFamily.get(address.family) ?? [])].some((length) =>
+      networks.has(`${networkOf(address, length)}/${length}`),
+    )
 }

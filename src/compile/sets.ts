@@ -46,6 +46,7 @@ export const staticSets: Readonly<Record<string, SetLayout>> = {
   sources4: { key: ['classid'], data: ['ipv4_addr'] },
   sources6: { key: ['classid'], data: ['ipv6_addr'] },
   outside: { key: ['ifname'] },
+  shielded: { key: ['nf_proto'] },
   hairpin: { key: ['iface_index', 'iface_index'], dynamic: {} },
 }
 

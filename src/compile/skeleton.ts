@@ -9,8 +9,6 @@ export interface SkeletonFacts {
   readonly mark: Mark
   /** The sets made by need (`allowed…`, `rate…`, `open…`) that have elements. */
   readonly used: readonly string[]
-  /** Families that this machine did not forward before us: there, nothing but forwards passes from outside. */
-  readonly shield: readonly Family[]
 }
 
 interface Chain {
@@ -45,7 +43,7 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
       {
         name: 'forward',
         hook: 'type filter hook forward priority filter - 5',
-        rules: shieldRules(facts.shield),
+        rules: shield,
       },
       {
         name: 'postrouting',
@@ -101,10 +99,11 @@ function forwarded({ value, mask }: Mark): string[] {
     'meta priority @limited jump limits',
     `ct mark set ct mark & ${hex(~mask >>> 0)} | ${hex(value)}`,
     'update @hairpin { iif . iif }',
-    'dnat ip to meta priority . meta l4proto . th dport map @targets4',
-    'dnat ip6 to meta priority . meta l4proto . th dport map @targets6',
-    'dnat ip to meta priority map @ping_targets4',
-    'dnat ip6 to meta priority map @ping_targets6',
+    // Without the family first, the look-up of the other family's map would be made, and counted, all the same.
+    'meta nfproto ipv4 dnat ip to meta priority . meta l4proto . th dport map @targets4',
+    'meta nfproto ipv6 dnat ip6 to meta priority . meta l4proto . th dport map @targets6',
+    'meta nfproto ipv4 dnat ip to meta priority map @ping_targets4',
+    'meta nfproto ipv6 dnat ip6 to meta priority map @ping_targets6',
   ]
 }
 
@@ -115,8 +114,8 @@ function forwarded({ value, mask }: Mark): string[] {
  */
 const choosingSource = [
   'meta priority @preserved return',
-  'snat ip to meta priority map @sources4',
-  'snat ip6 to meta priority map @sources6',
+  'meta nfproto ipv4 snat ip to meta priority map @sources4',
+  'meta nfproto ipv6 snat ip6 to meta priority map @sources6',
   'meta priority @masqueraded meta priority set 0:0 masquerade',
   'meta priority set 0:0',
   'iif . oif @hairpin masquerade',
@@ -127,12 +126,15 @@ function ours({ value, mask }: Mark): string {
   return `ct mark & ${hex(mask)} == ${hex(value)} ct status dnat jump source_nat`
 }
 
-/** `ct status != dnat` would compare the whole status word and drop the forwards as well. */
-function shieldRules(shield: readonly Family[]): string[] {
-  return shield.map(
-    (family) => `meta nfproto ipv${family} ct state new ct status & dnat == 0 iifname @outside drop`,
-  )
-}
+/**
+ * In the families of @shielded, which this machine did not forward before us, nothing but forwards passes from outside.
+ * `ct status != dnat` would compare the whole status word and drop the forwards as well. Packets that belong to no
+ * connection (a stray answer, a scanner's FIN) are neither new nor of a forward, and have no status to ask about.
+ */
+const shield = [
+  'meta nfproto @shielded iifname @outside ct state invalid,untracked drop',
+  'meta nfproto @shielded iifname @outside ct state new ct status & dnat == 0 drop',
+]
 
 function allowRules(set: NamedSet): string[] {
   if (set.kind !== 'allowed') return []
@@ -176,8 +178,16 @@ function hex(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`
 }
 
+/** What somebody else, or an older need, has left in the table. */
+export interface Leftovers {
+  readonly sets: readonly string[]
+  readonly chains: readonly string[]
+}
+
+export const noLeftovers: Leftovers = { sets: [], chains: [] }
+
 /** The commands that bring the table to this skeleton from whatever it was, elements kept, in one transaction. */
-export function printSkeleton(skeleton: Skeleton, vanished: readonly string[]): string {
+export function printSkeleton(skeleton: Skeleton, leftovers: Leftovers = noLeftovers): string {
   const { sets, chains } = skeleton
   return [
     'add table inet drawbridge',
@@ -187,7 +197,9 @@ export function printSkeleton(skeleton: Skeleton, vanished: readonly string[]): 
     ),
     ...chains.map(({ name }) => `flush chain inet drawbridge ${name}`),
     ...chains.flatMap(({ name, rules }) => rules.map((rule) => `add rule inet drawbridge ${name} ${rule}`)),
-    ...vanished.map((name) => `delete set inet drawbridge ${name}`),
+    ...leftovers.chains.map((name) => `flush chain inet drawbridge ${name}`),
+    ...leftovers.chains.map((name) => `delete chain inet drawbridge ${name}`),
+    ...leftovers.sets.map((name) => `delete set inet drawbridge ${name}`),
     '',
   ].join('\n')
 }

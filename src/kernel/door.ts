@@ -64,6 +64,7 @@ export async function openDoor(): Promise<Door> {
     countElements: ask('countElements'),
     fingerprint: ask('fingerprint'),
     setNames: ask('setNames'),
+    chainNames: ask('chainNames'),
     read: ask('read'),
     counts: ask('counts'),
     flows: ask('flows'),

@@ -2,12 +2,13 @@
  * The kernel's forwarding switches: turned on when the first forward needs them, former values remembered and put back.
  * Source: Documentation/networking/ip-sysctl.rst.
  */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Family } from '../model/address.ts'
 import { replaceFile } from './files.ts'
 
 const switches = { 4: '/proc/sys/net/ipv4/ip_forward', 6: '/proc/sys/net/ipv6/conf/all/forwarding' } as const
+const interfaces4 = '/proc/sys/net/ipv4/conf'
 const interfaces6 = '/proc/sys/net/ipv6/conf'
 
 /** Former values by path. Only what we changed is in it. */
@@ -20,6 +21,8 @@ export interface Forwarding {
   turnOn(families: readonly Family[]): void
   /** The families in which this machine did not forward before us. */
   switchedOn(): readonly Family[]
+  /** Remembers that these were off before us, as what is in the kernel shows. */
+  adopt(families: readonly Family[]): void
   /** Puts every former value back and forgets it. */
   restore(): void
 }
@@ -28,45 +31,59 @@ export interface Forwarding {
 export function openForwarding(directory: string): Forwarding {
   const path = join(directory, 'former-sysctl.json')
 
-  const prepare = (families: readonly Family[]) => {
+  const remember = (values: Former) => {
     const former = readFormer(path)
-    const changing = families.flatMap(changesFor).filter(([at]) => former[at] === undefined)
-    if (changing.length === 0) return
-    const remembered = Object.fromEntries(changing.map(([at]) => [at, read(at)]))
-    replaceFile(path, JSON.stringify({ ...former, ...remembered }))
+    const fresh = Object.entries(values).filter(([at]) => former[at] === undefined)
+    if (fresh.length > 0) replaceFile(path, JSON.stringify({ ...former, ...Object.fromEntries(fresh) }))
+  }
+  const prepare = (families: readonly Family[]) => {
+    for (const family of families) if (read(switches[family]) === '0') remember(valuesBefore(family))
   }
 
   return {
     prepare,
     turnOn(families) {
       prepare(families)
-      for (const [at, value] of families.flatMap(changesFor)) writeFileSync(at, value)
+      for (const family of families) {
+        if (read(switches[family]) !== '0') continue
+        // Forwarding makes the kernel ignore router advertisements and drop their routes, unless accept_ra is 2.
+        if (family === 6) for (const at of routersHeard()) writeFileSync(at, '2')
+        writeFileSync(switches[family], '1')
+      }
     },
     switchedOn() {
       const former = readFormer(path)
       return ([4, 6] as const).filter((family) => former[switches[family]] === '0')
     },
+    adopt(families) {
+      for (const family of families) remember({ [switches[family]]: '0' })
+    },
     restore() {
-      for (const [at, value] of Object.entries(readFormer(path))) writeIfThere(at, value)
+      const former = Object.entries(readFormer(path))
+      // The switches first: turning one writes the values beside it (inet_forward_change in net/ipv4/devinet.c).
+      const isSwitch = ([at]: readonly [string, string]) => at === switches[4] || at === switches[6]
+      for (const [at, value] of former.filter(isSwitch)) writeIfThere(at, value)
+      for (const [at, value] of former.filter((entry) => !isSwitch(entry))) writeIfThere(at, value)
       rmSync(path, { force: true })
     },
   }
 }
 
-/** What is to be written for a family, in order; nothing when it forwards already. */
-function changesFor(family: Family): (readonly [path: string, value: string])[] {
-  if (read(switches[family]) !== '0') return []
-  // Forwarding makes the kernel ignore router advertisements and drop their routes, unless accept_ra is 2.
-  const routers = family === 6 ? routersHeard().map((at) => [at, '2'] as const) : []
-  return [...routers, [switches[family], '1']]
+/** The switch of a family, and everything that turning it changes beside. */
+function valuesBefore(family: Family): Former {
+  const base = family === 4 ? interfaces4 : interfaces6
+  const perInterface = safeList(base)
+    .filter((name) => name !== 'all')
+    .map((name) => `${base}/${name}/forwarding`)
+  const beside = family === 4 ? [`${interfaces4}/all/accept_redirects`] : routersHeard()
+  const paths = [switches[family], ...perInterface, ...beside]
+  return Object.fromEntries(paths.map((at) => [at, read(at)]))
 }
 
+/** An unreadable record is not "nothing was changed": the shield rests on it. */
 function readFormer(path: string): Former {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Former
-  } catch {
-    return {}
-  }
+  if (!existsSync(path)) return {}
+  return JSON.parse(readFileSync(path, 'utf8')) as Former
 }
 
 /** The value, or '' when the kernel has no such switch. */

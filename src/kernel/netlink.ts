@@ -64,9 +64,9 @@ export function openNetlink(bufferBytes: number): Netlink {
   const incoming = Buffer.alloc(1 << 18)
   let sequence = 0
 
-  const exchange = (message: Buffer, doing: string, endsAt: (sequence: number) => boolean): Answer[] => {
+  const exchange = (message: Buffer, doing: string, last: number, first: number): Answer[] => {
     if (send(fd, message, message.length, 0) < 0) throw new KernelError(koffi.errno(), doing)
-    return receive(fd, incoming, doing, endsAt)
+    return receive(fd, incoming, doing, { first, last })
   }
 
   return {
@@ -75,12 +75,13 @@ export function openNetlink(bufferBytes: number): Netlink {
       sequence += 1
       message.writeUInt32LE(sequence, 8)
       const mine = sequence
-      return exchange(message, doing, (answered) => answered === mine)
+      return exchange(message, doing, mine, mine)
     },
     commit(batch, doing) {
+      const first = sequence + 1
       const last = numberMessages(batch, sequence)
       sequence = last
-      exchange(batch, doing, (answered) => answered === last - 1)
+      exchange(batch, doing, last - 1, first)
     },
   }
 }
@@ -168,32 +169,41 @@ function numberMessages(batch: Buffer, from: number): number {
   return sequence
 }
 
-function receive(fd: number, into: Buffer, doing: string, isLast: (sequence: number) => boolean): Answer[] {
+/** The sequence numbers of a request: answers to others are stale, and the acknowledgement of the last one ends it. */
+interface Span {
+  readonly first: number
+  readonly last: number
+}
+
+function receive(fd: number, into: Buffer, doing: string, span: Span): Answer[] {
   const answers: Answer[] = []
   let interrupted = false
   for (;;) {
     const length: number = recv(fd, into, into.length, MSG_TRUNC)
-    if (length < 0) throw new KernelError(koffi.errno(), doing)
+    if (length < 0) throw drained(fd, into, new KernelError(koffi.errno(), doing))
     for (let at = 0; at + headerLength <= length; ) {
       const size = into.readUInt32LE(at)
       const type = into.readUInt16LE(at + 4)
-      interrupted ||= (into.readUInt16LE(at + 6) & NLM_F_DUMP_INTR) !== 0
-      if (type === NLMSG_ERROR) {
-        const errno = -into.readInt32LE(at + headerLength)
-        if (errno !== 0) throw drained(fd, into, new KernelError(errno, doing))
-        if (isLast(into.readUInt32LE(at + 8))) return answers
-      } else if (type === NLMSG_DONE) {
-        if (interrupted) throw new KernelError(EINTR, doing)
-        return answers
-      } else {
-        answers.push({ type, body: Buffer.from(into.subarray(at + headerLength, at + size)) })
+      const sequence = into.readUInt32LE(at + 8)
+      const flags = into.readUInt16LE(at + 6)
+      const next = at + ((size + 3) & ~3)
+      if (sequence >= span.first && sequence <= span.last + 1) {
+        interrupted ||= (flags & NLM_F_DUMP_INTR) !== 0
+        if (type === NLMSG_ERROR || type === NLMSG_DONE) {
+          const errno = size >= headerLength + 4 ? -into.readInt32LE(at + headerLength) : 0
+          if (errno > 0) throw drained(fd, into, new KernelError(errno, doing))
+          if (type === NLMSG_DONE && interrupted) throw new KernelError(EINTR, doing)
+          if (type === NLMSG_DONE || sequence === span.last) return answers
+        } else {
+          answers.push({ type, body: Buffer.from(into.subarray(at + headerLength, at + size)) })
+        }
       }
-      at += (size + 3) & ~3
+      at = next
     }
   }
 }
 
-/** EINTR: the ruleset changed while it was read; EAGAIN is what recv says when nothing is left. */
+/** The ruleset changed while it was read. */
 export const EINTR = 4
 /** After an error the kernel may have queued more answers to the same batch; they must not meet the next request. */
 function drained(fd: number, into: Buffer, error: KernelError): KernelError {

@@ -20,6 +20,7 @@ import {
 
 const tableName = 'drawbridge'
 const message = (type: number) => (10 << 8) | type
+const GETTABLE = message(1)
 const GETCHAIN = message(4)
 const GETRULE = message(7)
 const GETSET = message(10)
@@ -31,6 +32,7 @@ const list = { table: 1, set: 2, elements: 3 } as const
 const element = { key: 1, data: 2, expression: 7, expressions: 11 } as const
 const value = 1
 const listItem = 1
+const tableFlags = 2
 const ENOENT = 2
 const EMSGSIZE = 90
 
@@ -232,6 +234,15 @@ export function readSetNames(netlink: Netlink): string[] {
   )
 }
 
+/** The names of the chains in our table. */
+export function readChainNames(netlink: Netlink): string[] {
+  const request = () => single(GETCHAIN, NLM_F_DUMP, family.inet, () => {})
+  const chains = untorn(() => netlink.request(request(), 'reading chains')).map(({ body }) =>
+    answerAttributes(body),
+  )
+  return chains.filter((chain) => textOf(chain.get(1)) === tableName).map((chain) => textOf(chain.get(3)))
+}
+
 const chainAttributes = { name: 3, hook: 4, policy: 5, type: 7 } as const
 const ruleAttributes = { table: 1, chain: 2, expressions: 4 } as const
 const setAttributes = { name: 2, flags: 3, keyType: 4, keyLength: 5, dataType: 6, dataLength: 7 } as const
@@ -255,7 +266,9 @@ export function readFingerprint(netlink: Netlink): string {
       const chains = dump(GETCHAIN).filter((chain) => textOf(chain.get(1)) === tableName)
       const sets = dump(GETSET).filter((set) => !textOf(set.get(setAttributes.name)).startsWith('__'))
       if (chains.length === 0) return []
+      const tables = dump(GETTABLE).filter((table) => textOf(table.get(1)) === tableName)
       const hash = createHash('sha256')
+      for (const table of tables) digest(hash, table, [tableFlags])
       for (const chain of chains) digest(hash, chain, Object.values(chainAttributes))
       for (const rule of rules) digest(hash, withoutAnonymous(rule), Object.values(ruleAttributes))
       for (const line of sets.map((set) => setLine(set)).sort()) hash.update(line)

@@ -7,7 +7,14 @@ import type { Mark } from '../model/gateway.ts'
 import { endFlow, readFlows, type TrackedFlow } from './flows.ts'
 import { openNft } from './libnftables.ts'
 import { openNetlink } from './netlink.ts'
-import { countElements, readFingerprint, readSet, readSetNames, writeDifference } from './table.ts'
+import {
+  countElements,
+  readChainNames,
+  readFingerprint,
+  readSet,
+  readSetNames,
+  writeDifference,
+} from './table.ts'
 
 /** Enough for a transaction of 64,000 forwards and their options. */
 const bufferBytes = 256 * 1024 * 1024
@@ -26,6 +33,7 @@ const calls = {
   countElements: (elements: readonly Element[]) => countElements(netlink, elements),
   fingerprint: () => readFingerprint(netlink),
   setNames: () => readSetNames(netlink),
+  chainNames: () => readChainNames(netlink),
   /** The elements of these sets, by set and key. */
   read: (sets: readonly string[]) =>
     new Map(sets.map((set) => [set, new Map(readSet(netlink, set).map(({ key, data }) => [key, data]))])),

@@ -15,7 +15,7 @@ type SourceNat =
   | { readonly kind: 'address'; readonly address: Address }
 
 /** What happens to established connections that a change contradicts. `drain`: TCP ends by itself, UDP moves at once. */
-type OnChange = 'drain' | 'cut' | 'keep'
+export type OnChange = 'drain' | 'cut' | 'keep'
 
 export interface Forward {
   readonly name: string

@@ -34,7 +34,8 @@ export interface Numbered {
 
 /** What a gateway file says. */
 export interface Written {
-  readonly settings: Settings
+  /** What the file says of the settings; what it leaves out stays as it is, or becomes the default with `prune`. */
+  readonly settings: Partial<Pick<Settings, 'privileged' | 'mark'>>
   readonly lists: readonly List[]
   readonly forwards: readonly Forward[]
 }
@@ -44,7 +45,10 @@ export function parseGateway(document: unknown): Written {
   refuseListNames(document)
   const doc = readDocument(gatewayDocument, '', document)
   return {
-    settings: { privileged: doc.privileged ?? false, mark: parseMark('mark', doc.mark), locked: false },
+    settings: {
+      ...(doc.privileged !== undefined && { privileged: doc.privileged }),
+      ...(doc.mark !== undefined && { mark: parseMark('mark', doc.mark) }),
+    },
     lists: Object.entries(doc.lists ?? {}).map(([name, entries]) => parseList(name, entries)),
     forwards: (doc.forwards ?? []).map((one, index) => parseForward(one, `forwards[${index}]`)),
   }
@@ -88,13 +92,12 @@ function hex(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`
 }
 
-/** The canonical document of a gateway: parse(print(g)) equals g, and defaults are left out. */
+/** The canonical document of a gateway: parse(print(g)) equals g. */
 export function printGateway({ settings, lists, forwards }: Written): GatewayDocument {
-  const mark = printMark(settings.mark)
   return {
     version: 1,
-    ...(settings.privileged && { privileged: true }),
-    ...(mark !== printMark(defaultSettings.mark) && { mark }),
+    ...(settings.privileged !== undefined && { privileged: settings.privileged }),
+    ...(settings.mark && { mark: printMark(settings.mark) }),
     ...(lists.length > 0 && {
       lists: Object.fromEntries(lists.map(({ name, prefixes }) => [name, prefixes.map(printPrefix)])),
     }),

@@ -68,6 +68,13 @@ export class Openings {
     return slot && (slot.any ?? slot.at.get(text) ?? first(slot.on))
   }
 
+  /** All forwards that may take such packets: one, or one for each interface that they could come by. */
+  allAt({ family, text }: Address, protocol: Transport, port: number): readonly Forward[] {
+    const slot = this.#ports.get(portKey(family, protocol, port))
+    if (!slot) return []
+    return [slot.any, slot.at.get(text), ...slot.on.values()].flatMap((forward) => forward ?? [])
+  }
+
   /** The forward that takes echo requests to this address, if any. */
   ping({ text }: Address): Forward | undefined {
     return this.#pings.get(text)

@@ -108,6 +108,11 @@ export const catalogue = {
     remedy: () =>
       'Write a time with its zone, for example 2027-01-31T00:00:00Z (or --for 2h on the command line).',
   }),
+  over: entry<Bad>({
+    status: 400,
+    says: ({ field, value }) => `${field}: ${value} is over already, so the forward would never be open`,
+    remedy: () => 'Give a time to come, for example with --for 2h.',
+  }),
   'bad-text': entry<Bad>({
     status: 400,
     says: ({ field, value }) => `${field}: ${value} is not plain text of at most 200 characters in one line`,
@@ -220,7 +225,8 @@ export const catalogue = {
   'kernel-refused': entry<{ words: string }>({
     status: 502,
     says: ({ words }) => `the kernel refused the change: ${words}`,
-    remedy: () => 'The former rules are still in force. See: drawbridge status.',
+    remedy: () =>
+      'The change is kept and tried again by itself. See: drawbridge status; undo it with: drawbridge rollback.',
   }),
   'kernel-differs': entry<{ what: string }>({
     status: 502,
@@ -244,6 +250,16 @@ export const catalogue = {
     status: 503,
     says: () => 'the agent, which alone may touch the kernel, does not answer',
     remedy: () => 'Start both with: sudo drawbridge up. The forwards in the kernel are untouched meanwhile.',
+  }),
+  'agent-running': entry<{ words: string }>({
+    status: 409,
+    says: ({ words }) => `another agent already holds the forwards of this network namespace (${words})`,
+    remedy: () => 'Stop that Drawbridge first: drawbridge --state ITS-DIRECTORY down.',
+  }),
+  'boot-file': entry<{ words: string }>({
+    status: 500,
+    says: ({ words }) => `the forwards are in force, but could not be written for the next boot: ${words}`,
+    remedy: () => 'Make room in the state directory; it is written again with the next change.',
   }),
   'controller-away': entry<{ socket: string; why: string }>({
     status: 503,
@@ -275,7 +291,7 @@ export const catalogue = {
     status: 500,
     says: ({ why }) => `Drawbridge failed inside: ${why}`,
     remedy: () =>
-      'Nothing was changed by this command. Please report it with the output of: drawbridge status -o json.',
+      'Look whether it was done: drawbridge history. Please report it with: drawbridge status -o json.',
   }),
 } as const
 

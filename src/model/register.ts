@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { refuseChain, Targeting } from './chain.ts'
 import { nearest } from './document.ts'
 import { type Forward, printForward } from './forward.ts'
-import { defaultSettings, type Settings } from './gateway.ts'
+import { defaultSettings, type Settings, type Written } from './gateway.ts'
 import { printRate } from './limits.ts'
 import { printListen } from './listen.ts'
 import { Openings } from './openings.ts'
@@ -196,11 +196,7 @@ function refusePrivileged(forward: Forward, allowed: boolean): void {
 }
 
 /** Everything of `written` as one change; with `prune`, what it does not name is removed. */
-export function changeTo(
-  register: Register,
-  written: { settings: Settings; lists: readonly List[]; forwards: readonly Forward[] },
-  prune: boolean,
-): Change {
+export function changeTo(register: Register, written: Written, prune: boolean): Change {
   const names = new Set(written.forwards.map(({ name }) => name))
   const lists = new Set(written.lists.map(({ name }) => name))
   return register.reduce({
@@ -208,7 +204,11 @@ export function changeTo(
     remove: prune ? [...register.forwards.keys()].filter((name) => !names.has(name)) : [],
     putLists: written.lists,
     removeLists: prune ? [...register.lists.keys()].filter((name) => !lists.has(name)) : [],
-    settings: { ...written.settings, locked: register.settings.locked },
+    settings: {
+      ...(prune ? defaultSettings : register.settings),
+      ...written.settings,
+      locked: register.settings.locked,
+    },
   })
 }
 

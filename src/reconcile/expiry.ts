@@ -30,7 +30,7 @@ export function startExpiry(store: Store, clock: Clock): () => void {
     const over = [...ends].filter(([, end]) => end <= clock.now()).map(([name]) => name)
     if (over.length > 0) return close(over)
     if (ends.size === 0) return
-    const next = Math.min(...ends.values()) - clock.now()
+    const next = [...ends.values()].reduce((first, end) => Math.min(first, end)) - clock.now()
     cancel = clock.after(Math.max(0, Math.min(next, longestSleep)), run)
   }
 

@@ -27,6 +27,8 @@ const longestPause = 5000
 export function startRunner(store: Store, agent: AgentClient, clock: Clock): Runner {
   let holds: number | null = null
   let kept = false
+  /** The newest generation that a pass has tried. */
+  let attempted = -1
   let problem: Problem | null = null
   let running = false
   let again = false
@@ -54,6 +56,7 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
   }
 
   const once = async () => {
+    attempted = store.generation
     try {
       if (!inStep()) ({ holds, kept } = await reconcile(store, agent, holds))
       problem = null
@@ -93,7 +96,8 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
         }
         const check = () => {
           if (holds !== null && holds >= generation) settle(resolve)
-          else if (problem && problem.code !== 'agent-away') settle(() => reject(problem))
+          else if (attempted >= generation && problem && problem.code !== 'agent-away')
+            settle(() => reject(problem))
         }
         const giveUp = clock.after(within, () => {
           waiting.delete(check)

@@ -27,7 +27,7 @@ export class Ledger {
   head = chainStart
   /** The next number to give. */
   nextNumber = 1
-  readonly #touched = new Map<number, Change>()
+  readonly #touched = new Map<number, Touched>()
   readonly #listeners: ((record?: Recorded) => void)[] = []
 
   /** Takes `change` over when `persist` has made it durable and given its hash; undone when that throws. */
@@ -56,11 +56,12 @@ export class Ledger {
     this.nextNumber += given.size
     this.generation += 1
     this.pending = pending
-    this.#touched.set(this.generation, change)
+    this.#touched.set(this.generation, touchedBy(change))
     this.#touched.delete(this.generation - remembered)
     this.head = hash
+    const { generation } = record
     this.#tell({ ...record, hash })
-    return this.generation
+    return generation
   }
 
   /** The pending change is kept, which `persist` makes durable. */
@@ -71,7 +72,14 @@ export class Ledger {
   }
 
   #tell(record?: Recorded): void {
-    for (const listener of this.#listeners) listener(record)
+    for (const listener of this.#listeners) {
+      try {
+        listener(record)
+      } catch (error) {
+        // What is kept is kept: the commit must not look failed because somebody who was told has stumbled.
+        process.stderr.write(`drawbridge: after a commit: ${(error as Error).message}\n`)
+      }
+    }
   }
 
   #pendingAfter({ how, at }: Origin, { confirmWithin }: CommitOptions): Pending | null {
@@ -96,10 +104,10 @@ export class Ledger {
     const forwards = new Set<string>()
     const lists = new Set<string>()
     for (let at = generation + 1; at <= this.generation; at += 1) {
-      const change = this.#touched.get(at)
-      if (!change) return undefined
-      for (const name of [...change.remove, ...change.put.map((forward) => forward.name)]) forwards.add(name)
-      for (const name of [...change.removeLists, ...change.putLists.map((list) => list.name)]) lists.add(name)
+      const touched = this.#touched.get(at)
+      if (!touched) return undefined
+      for (const name of touched.forwards) forwards.add(name)
+      for (const name of touched.lists) lists.add(name)
     }
     return generation <= this.generation ? { forwards, lists } : undefined
   }
@@ -109,12 +117,19 @@ export class Ledger {
   }
 }
 
+function touchedBy({ put, remove, putLists, removeLists }: Change): Touched {
+  return {
+    forwards: new Set([...remove, ...put.map(({ name }) => name)]),
+    lists: new Set([...removeLists, ...putLists.map(({ name }) => name)]),
+  }
+}
+
 function refuseStale(now: number, based: number | undefined): void {
   if (based !== undefined && based !== now) throw Problem.of('stale-generation', { based, now })
 }
 
 function refuseUnconfirmed(pending: Pending | null, { how }: Origin): void {
-  if (pending && how !== 'revert' && how !== 'expiry') {
+  if (pending && how !== 'revert' && how !== 'expiry' && how !== 'lockdown') {
     throw Problem.of('unconfirmed', { base: pending.base, deadline: pending.deadline })
   }
 }

@@ -59,14 +59,20 @@ export function undoing(history: readonly Recorded[]): Change {
   const oldestFirst = [...history].sort((a, b) => a.generation - b.generation)
   const forwards = firstBefore(oldestFirst.map((entry) => entry.forwards))
   const lists = firstBefore(oldestFirst.map((entry) => entry.lists))
-  const [first] = oldestFirst
+  const [first, last] = [oldestFirst[0], oldestFirst.at(-1)]
   return {
     put: [...forwards.values()].flatMap((document) => (document ? [parseForward(document)] : [])),
     remove: [...forwards].filter(([, document]) => document === null).map(([name]) => name),
     putLists: [...lists].flatMap(([name, entries]) => (entries ? [parseList(name, entries)] : [])),
     removeLists: [...lists].filter(([, entries]) => entries === null).map(([name]) => name),
-    settings: first?.settings.before ? readSettings(first.settings.before) : null,
+    settings: settingsBefore(first, last),
   }
+}
+
+/** A lockdown is lifted by nobody but who lifts it. */
+function settingsBefore(first: Recorded | undefined, last: Recorded | undefined): Settings | null {
+  if (!first?.settings.before) return null
+  return readSettings({ ...first.settings.before, locked: last?.settings.after?.locked ?? false })
 }
 
 /** What has expired meanwhile does not come back with an older generation. */

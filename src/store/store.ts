@@ -7,7 +7,7 @@ import type { Verdict } from './chain.ts'
 /** Who changed something, when and how. */
 export interface Origin {
   readonly actor: string
-  readonly how: 'cli' | 'api' | 'expiry' | 'rollback' | 'revert'
+  readonly how: 'cli' | 'api' | 'expiry' | 'rollback' | 'revert' | 'lockdown'
   /** UTC instant. */
   readonly at: string
   readonly note: string

@@ -5,8 +5,10 @@ import { catalogue, Problem } from '../../src/model/problem.ts'
 /** Every code of the catalogue that is not the operator's bad input. */
 const failures = [
   'agent-away',
+  'agent-running',
   'already-running',
   'audit-broken',
+  'boot-file',
   'controller-away',
   'fought-over',
   'kernel-differs',

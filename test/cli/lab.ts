@@ -29,7 +29,7 @@ export type Answers = (asked: Asked, server: ApiServer) => unknown
 
 export async function startApi(answers: Answers): Promise<ApiServer> {
   const state = stateDirectory()
-  const socket = join(state, 'run', 'api.sock')
+  const socket = join(state, 'run', 'api', 'api.sock')
   const server = createServer(async (request, response) => {
     const { method = '', url: path = '', headers } = request
     const written = await text(request)
@@ -58,7 +58,7 @@ function answerOf(make: () => unknown): [number, unknown] {
 
 export function stateDirectory(): string {
   const state = mkdtempSync(join(tmpdir(), 'drawbridge-cli-'))
-  mkdirSync(join(state, 'run'))
+  mkdirSync(join(state, 'run', 'api'), { recursive: true })
   onTestFinished(() => rmSync(state, { recursive: true, force: true }))
   return state
 }

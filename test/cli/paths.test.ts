@@ -14,8 +14,8 @@ test('an empty one is refused: "$UNSET" must not mean the default', () => {
 })
 
 test.each([
-  ['/var/lib/drawbridge', '/run/drawbridge/api.sock'],
-  ['/srv/drawbridge', '/srv/drawbridge/run/api.sock'],
+  ['/var/lib/drawbridge', '/run/drawbridge/api/api.sock'],
+  ['/srv/drawbridge', '/srv/drawbridge/run/api/api.sock'],
 ])('the socket of %s', (state, socket) => {
   expect(socketOf(state)).toBe(socket)
 })

@@ -42,7 +42,7 @@ test('status --wait waits for a controller that is yet to start', async () => {
   const waiting = runIn(state, ['status', '--wait', '20s'], { now: Date.now })
   await new Promise((resolve) => setTimeout(resolve, 200))
   const server = createServer((_, response) => response.end(JSON.stringify(status())))
-  server.listen(join(state, 'run', 'api.sock'))
+  server.listen(join(state, 'run', 'api', 'api.sock'))
   onTestFinished(() => {
     server.close()
   })

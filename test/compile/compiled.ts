@@ -2,7 +2,7 @@
 import { type Element, elementsOf, neededSets } from '../../src/compile/elements.ts'
 import { type Skeleton, skeletonOf } from '../../src/compile/skeleton.ts'
 import type { Family } from '../../src/model/address.ts'
-import type { Written } from '../../src/model/gateway.ts'
+import { defaultSettings, type Written } from '../../src/model/gateway.ts'
 
 export interface Compiled {
   readonly elements: readonly Element[]
@@ -14,7 +14,10 @@ export function compiled({ settings, lists, forwards }: Written, shield: readonl
   const on = forwards.filter(({ enabled }) => enabled)
   const used = [...new Set(on.flatMap((forward) => neededSets(forward, byName)))].sort()
   return {
-    elements: forwards.flatMap((forward, index) => elementsOf({ number: index + 1, forward }, byName)),
-    skeleton: skeletonOf({ mark: settings.mark, used, shield }),
+    elements: [
+      ...forwards.flatMap((forward, index) => elementsOf({ number: index + 1, forward }, byName)),
+      ...shield.map((family) => ({ set: 'shielded', key: `ipv${family}` })),
+    ],
+    skeleton: skeletonOf({ mark: settings.mark ?? defaultSettings.mark, used }),
   }
 }

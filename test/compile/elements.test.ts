@@ -1,7 +1,7 @@
 /** What one forward is in the kernel, element by element. */
 import { describe, expect, test } from 'vitest'
 import { differenceOf, hold, isNothing, printDifference } from '../../src/compile/difference.ts'
-import { admits, classid, elementsOf, neededSets, numberOf } from '../../src/compile/elements.ts'
+import { admitterOf, classid, elementsOf, neededSets, numberOf } from '../../src/compile/elements.ts'
 import { readAddress } from '../../src/model/address.ts'
 import { parseForward } from '../../src/model/forward.ts'
 import { parseList } from '../../src/model/gateway.ts'
@@ -95,7 +95,7 @@ describe('sources', () => {
     ['2001:db8:8::1', false],
   ])('admit %s: %s', (text, expected) => {
     const forward = parseForward({ listen: 'tcp/80', to: ['10.0.0.5', 'fd00::5'], from: 'office' })
-    expect(admits(forward, lists, must(readAddress(text)))).toBe(expected)
+    expect(admitterOf(forward, lists)(must(readAddress(text)))).toBe(expected)
   })
 })
 

@@ -32,7 +32,7 @@ function gatewayOf(...shorts: string[]): Written {
 
 /** Makes the table anew with this skeleton, without elements. */
 async function load(skeleton: Skeleton): Promise<void> {
-  await door.runNft(`${anew}${printSkeleton(skeleton, [])}`)
+  await door.runNft(`${anew}${printSkeleton(skeleton)}`)
 }
 
 async function loadWhole(gateway: Written): Promise<readonly Element[]> {
@@ -66,10 +66,10 @@ describe('any gateway', () => {
         await expectHeld(before.skeleton, before.elements)
 
         const used = [...new Set([...before.skeleton.sets, ...after.skeleton.sets])]
-        await door.runNft(printSkeleton(skeletonOf({ mark, used, shield: [] }), []))
+        await door.runNft(printSkeleton(skeletonOf({ mark, used })))
         expect(await door.write(differenceOf(hold(before.elements), hold(after.elements)))).toEqual([])
         const vanished = before.skeleton.sets.filter((set) => !after.skeleton.sets.includes(set))
-        await door.runNft(printSkeleton(after.skeleton, vanished))
+        await door.runNft(printSkeleton(after.skeleton, { sets: vanished, chains: [] }))
         await expectHeld(after.skeleton, after.elements)
         const names = (await door.setNames()).filter((name) => !name.startsWith('__'))
         expect(names.sort()).toEqual(after.skeleton.sets)
@@ -172,7 +172,7 @@ describe('the fingerprint', () => {
     await load(skeleton)
     const fingerprint = await door.fingerprint()
     expect(fingerprint).toMatch(/^[0-9a-f]{64}$/)
-    await door.runNft(printSkeleton(skeleton, []))
+    await door.runNft(printSkeleton(skeleton))
     expect(await door.fingerprint()).toBe(fingerprint)
     await load(skeleton)
     expect(await door.fingerprint()).toBe(fingerprint)
@@ -204,7 +204,7 @@ describe('the fingerprint', () => {
   test('tells two skeletons apart, and that there is none', async () => {
     await load(skeleton)
     const fingerprint = await door.fingerprint()
-    await load(skeletonOf({ mark: { value: 1, mask: 0xff }, used: [], shield: [] }))
+    await load(skeletonOf({ mark: { value: 1, mask: 0xff }, used: [] }))
     expect(await door.fingerprint()).not.toBe(fingerprint)
     await door.runNft(anew)
     expect(await door.fingerprint()).toBe('')

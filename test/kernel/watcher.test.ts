@@ -7,7 +7,7 @@ import type { Intrusion } from '../../src/kernel/watcher.ts'
 import { defaultSettings } from '../../src/model/gateway.ts'
 import { enterNewNetwork, run } from './network.ts'
 
-const skeleton = printSkeleton(skeletonOf({ mark: defaultSettings.mark, used: [], shield: [] }), [])
+const skeleton = printSkeleton(skeletonOf({ mark: defaultSettings.mark, used: [] }))
 const seen: Intrusion[] = []
 let door: Door
 

@@ -63,7 +63,7 @@ export async function startDrawbridge(lab: Lab, under: readonly string[] = []): 
   await chmod(directory, 0o755)
   lab.defer(() => rm(directory, { recursive: true, force: true }))
   const state = join(directory, 'state')
-  const api = connect(join(state, 'run', 'api.sock'))
+  const api = connect(join(state, 'run', 'api', 'api.sock'))
   const life = lifeOf(lab, state, under)
   lab.defer(life.stop)
   await life.start()

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import type { ForwardDocument, GatewayDocument } from '../../src/model/document.ts'
 import { parseForward } from '../../src/model/forward.ts'
-import { parseGateway, type Written } from '../../src/model/gateway.ts'
+import { defaultSettings, parseGateway, type Written } from '../../src/model/gateway.ts'
 import { Problem } from '../../src/model/problem.ts'
 import { noChange, Register } from '../../src/model/register.ts'
 
@@ -181,7 +181,10 @@ export const nowhere = { privileged: true, ours: new Set<string>() } as const
 
 export function registerOf({ settings, lists, forwards }: Written): Register {
   const register = new Register()
-  register.apply({ ...noChange, settings, putLists: lists, put: forwards }, nowhere)
+  register.apply(
+    { ...noChange, settings: { ...defaultSettings, ...settings }, putLists: lists, put: forwards },
+    nowhere,
+  )
   return register
 }
 

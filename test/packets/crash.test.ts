@@ -33,9 +33,10 @@ test(`${crashes} crashes at any point of a change`, { timeout: crashes * 4000 + 
     unsure.delete(port)
   }
 
-  /** Changes one port after the other until the connection to the dead process fails. */
+  let over = false
+  /** Changes one port after the other, until the connection to a dead process fails or it is over. */
   const busy = async () => {
-    for (;;) {
+    while (!over) {
       try {
         await toggle(ports[random(ports.length)] ?? 8100)
       } catch {
@@ -46,9 +47,11 @@ test(`${crashes} crashes at any point of a change`, { timeout: crashes * 4000 + 
 
   for (let crash = 0; crash < crashes; crash += 1) {
     const part = (['agent', 'controller', undefined] as const)[random(3)]
+    over = false
     const changes = busy()
     await new Promise((resolve) => setTimeout(resolve, 5 + random(120)))
     await drawbridge.kill9(part)
+    over = true
     if (part === undefined) await drawbridge.start()
     await changes
     const { code, stderr } = await drawbridge.cli(['status', '--wait', '10s'])

@@ -87,7 +87,7 @@ describe.runIf(!alone)('as root of the machine', () => {
     const asUser = (uid: number, path: string) =>
       lab.gateway.tries('setpriv', ['--reuid', String(uid), '--clear-groups', 'nc', '-U', '-z', path])
     const { uid } = statusOf('controller')
-    for (const socket of [join(run, 'agent', 'agent.sock'), join(run, 'api.sock')]) {
+    for (const socket of [join(run, 'agent', 'agent.sock'), join(run, 'api', 'api.sock')]) {
       expect((await asUser(0, socket)).code).toBe(0)
       expect((await asUser(12345, socket)).stderr).toMatch(/Permission denied/)
     }

@@ -58,7 +58,7 @@ test('confirmed over a new connection: it stays', async () => {
 })
 
 test('a connection from before the change confirms nothing', async () => {
-  const old = connect(join(drawbridge.state, 'run', 'api.sock'))
+  const old = connect(join(drawbridge.state, 'run', 'api', 'api.sock'))
   await new Promise((resolve) => old.once('connect', resolve))
   await pause(20)
   await change(2)

@@ -50,7 +50,9 @@ export function memoryAgent(): MemoryAgent {
       case 'put':
         return put(message)
       case 'facts':
-        return { addresses: [], holds, repairs: { count: 0, last: null, fighting: false } }
+        return { addresses: [], holds, repairs: { count: 0, last: null, fighting: false }, bootTrouble: '' }
+      case 'listeners':
+        return []
       case 'counts':
         return [...forwards.values()]
           .filter((number) => message.numbers?.includes(number) ?? true)

@@ -44,7 +44,7 @@ export const pastCommands: readonly Spec[] = [
   {
     spelled: 'confirm',
     summary: 'Keep the change that was made with --confirm',
-    examples: ['drawbridge apply -f gateway.yaml --confirm 60s && drawbridge confirm'],
+    examples: ['drawbridge confirm'],
     act: confirm,
   },
 ]

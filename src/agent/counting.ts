@@ -1,0 +1,38 @@
+/** What the elements of forwards have counted, by forward. */
+import { type Element, numberOf } from '../compile/elements.ts'
+import { layoutOf, staticSets } from '../compile/sets.ts'
+import type { Door } from '../kernel/door.ts'
+import type { Counted } from './protocol.ts'
+
+interface SetCount {
+  readonly set: string
+  readonly key: string
+  readonly count: number
+}
+
+/** Counts of these elements, or of all there are. */
+export async function countForwards(
+  door: Door,
+  elements: readonly Element[] | null,
+): Promise<readonly Counted[]> {
+  const members = elements ? await countsOf(door, elements) : await allCounts(door)
+  const totals = new Map<number, Omit<Counted, 'number'>>()
+  for (const { set, key, count } of members) {
+    const column = set === 'refused' || set === 'limited' ? set : 'connections'
+    const number = numberOf(key.split(' . ')[0] ?? '')
+    const row = totals.get(number) ?? { connections: 0, refused: 0, limited: 0 }
+    totals.set(number, { ...row, [column]: row[column] + count })
+  }
+  return [...totals].map(([number, row]) => ({ number, ...row }))
+}
+
+async function countsOf(door: Door, elements: readonly Element[]): Promise<readonly SetCount[]> {
+  const counting = elements.filter(({ set }) => layoutOf(set).counter)
+  const counts = await door.countElements(counting)
+  return counting.map(({ set, key }, index) => ({ set, key, count: counts[index] ?? 0 }))
+}
+
+async function allCounts(door: Door): Promise<readonly SetCount[]> {
+  const counts = await door.counts(Object.keys(staticSets).filter((set) => layoutOf(set).counter))
+  return [...counts].flatMap(([set, members]) => [...members].map(([key, count]) => ({ set, key, count })))
+}

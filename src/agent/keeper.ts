@@ -1,0 +1,142 @@
+/** Makes the table in the kernel hold what is meant: the static part by libnftables, the elements by netlink. */
+import { type Difference, differenceOf, hold, isNothing, printDifference } from '../compile/difference.ts'
+import type { Element } from '../compile/elements.ts'
+import { layoutOf, readSetName } from '../compile/sets.ts'
+import { type Leftovers, noLeftovers, printSkeleton, type Skeleton, skeletonOf } from '../compile/skeleton.ts'
+import type { Door } from '../kernel/door.ts'
+import { Problem } from '../model/problem.ts'
+import type { Holding } from './holding.ts'
+import type { SkeletonRecord } from './record.ts'
+
+export class Keeper {
+  readonly #door: Door
+  readonly #record: SkeletonRecord
+  /** The text of the static part that the kernel is known to have; '' when nothing is known. */
+  #skeleton = ''
+
+  constructor(door: Door, record: SkeletonRecord) {
+    this.#door = door
+    this.#record = record
+  }
+
+  /** The static part as text of nft, as it was loaded last. */
+  get skeleton(): string {
+    return this.#skeleton
+  }
+
+  /** Brings the kernel from whatever it holds to `holding`. True when something had to be written. */
+  async become(holding: Holding): Promise<boolean> {
+    const skeleton = skeletonFor(holding, holding.used())
+    const sets = compared(skeleton)
+    this.#skeleton = ''
+    const loaded = await this.#load(holding, skeleton, await this.#leftovers(skeleton))
+    const desired = hold(holding.elements())
+    const present = await this.#door.read(sets)
+    const strays = await this.#strayPairs()
+    const { remove, add } = differenceOf(present, desired)
+    const difference = { remove: [...remove, ...strays], add }
+    if (isNothing(difference)) return loaded
+    await this.#commit(difference)
+    return true
+  }
+
+  /** Writes a difference, with the sets it needs made before and those it leaves empty removed after. */
+  async write(holding: Holding, difference: Difference): Promise<void> {
+    const used = holding.used()
+    const leaving = difference.remove
+      .map(({ set }) => set)
+      .filter((set) => readSetName(set) && !used.includes(set))
+    const wide = skeletonFor(holding, [...new Set([...used, ...leaving])])
+    await this.#load(holding, wide, noLeftovers)
+    if (isNothing(difference)) return
+    await this.#commit(difference)
+    const narrow = skeletonFor(holding, used)
+    const emptied = wide.sets.filter((set) => !narrow.sets.includes(set))
+    await this.#load(holding, narrow, { ...noLeftovers, sets: emptied })
+  }
+
+  /** Removes the table. */
+  async clear(): Promise<void> {
+    await this.#door.runNft('add table inet drawbridge\ndelete table inet drawbridge\n')
+    this.#record.forget()
+    this.#skeleton = ''
+  }
+
+  /** One transaction, read back. */
+  async #commit(difference: Difference): Promise<void> {
+    const missing = await this.#door.write(difference).catch((error: Error) => {
+      throw Problem.of('kernel-refused', { words: error.message }, error)
+    })
+    refuseMissing(missing)
+  }
+
+  /** Loads the static part unless the kernel already has it, as its fingerprint tells. True when it was loaded. */
+  async #load(holding: Holding, skeleton: Skeleton, leftovers: Leftovers): Promise<boolean> {
+    const wanted = printSkeleton(skeleton)
+    if (this.#skeleton === wanted) return false
+    const nothingLeft = leftovers.sets.length + leftovers.chains.length === 0
+    if (
+      this.#skeleton === '' &&
+      nothingLeft &&
+      this.#record.matches(wanted, await this.#door.fingerprint())
+    ) {
+      this.#skeleton = wanted
+      return false
+    }
+    await this.#runNft(holding, printSkeleton(skeleton, leftovers), wanted)
+    this.#skeleton = wanted
+    this.#record.keep(wanted, await this.#door.fingerprint())
+    return true
+  }
+
+  /** A table of another version may have sets of other types under our names: then it is made anew, in one transaction. */
+  async #runNft(holding: Holding, text: string, wanted: string): Promise<void> {
+    try {
+      await this.#door.runNft(text)
+    } catch {
+      const elements = printDifference({ remove: [], add: holding.elements() })
+      const anew = `add table inet drawbridge\ndelete table inet drawbridge\n${wanted}${elements}`
+      await this.#door.runNft(anew).catch((error: Error) => {
+        throw Problem.of('kernel-refused', { words: error.message }, error)
+      })
+    }
+  }
+
+  /** Sets that no forward needs any more, and chains that somebody else has put into our table. */
+  async #leftovers({ sets, chains }: Skeleton): Promise<Leftovers> {
+    const [wantedSets, wantedChains] = [new Set(sets), new Set(chains.map(({ name }) => name))]
+    const presentSets = await this.#door.setNames()
+    const presentChains = await this.#door.chainNames()
+    return {
+      sets: presentSets.filter((set) => !wantedSets.has(set) && isMadeByNeed(set)),
+      chains: presentChains.filter((chain) => !wantedChains.has(chain)),
+    }
+  }
+
+  /** Packets put pairs of one interface into @hairpin; a pair of two was put there by somebody else. */
+  async #strayPairs(): Promise<Element[]> {
+    const pairs = (await this.#door.read(['hairpin'])).get('hairpin') ?? new Map<string, string>()
+    const strays = [...pairs.keys()].filter((key) => new Set(key.split(' . ')).size > 1)
+    return strays.map((key) => ({ set: 'hairpin', key }))
+  }
+}
+
+function skeletonFor(holding: Holding, used: readonly string[]): Skeleton {
+  return skeletonOf({ mark: holding.register.settings.mark, used })
+}
+
+/** Sets whose elements are ours to compare; packets fill the others. */
+function compared({ sets }: Skeleton): string[] {
+  return sets.filter((set) => !layoutOf(set).dynamic)
+}
+
+function isMadeByNeed(name: string): boolean {
+  return readSetName(name.replace(/_by[46]$/, '')) !== undefined
+}
+
+function refuseMissing(missing: readonly Element[]): void {
+  const [one] = missing
+  if (!one) return
+  const what = `${missing.length} elements are missing, such as ${one.set} { ${one.key} }`
+  throw Problem.of('kernel-differs', { what })
+}
