@@ -220,3 +220,79 @@ test('a target that does not answer is worth a word, and the forward is open all
   ])
   expect((await drawbridge.opens('tcp/8032', server.at(80))).warnings).toEqual([])
 })
+
+test('what a change left undone while the agent was dead is done when it is back: a closed UDP forward is closed', async () => {
+  const { client, gateway, server } = lab
+  await drawbridge.api.apply(file({ name: 'd', listen: 'udp/8040', to: server.at(80) }))
+  const sender = await client.holds(gateway.outside, 8040, { protocol: 'udp', every: 20 })
+  await drawbridge.kill9('agent')
+  await drawbridge.closes('d')
+  await pause(300)
+  const { received } = await sender.look()
+  await pause(300)
+  expect((await sender.end()).received).toBe(received)
+})
+
+test('flows of one interface are not touched when a forward elsewhere goes', async () => {
+  const { client, other, gateway, server } = lab
+  await drawbridge.api.apply(
+    file(
+      { name: 'out', listen: 'udp/8041%out0', to: server.at(80) },
+      { name: 'in', listen: 'udp/8041%in0', to: server.at(80), source_nat: 'masquerade' },
+      { name: 'else', listen: 'tcp/8042', to: server.at(80) },
+    ),
+  )
+  const flows = [
+    await client.holds(gateway.outside, 8041, { protocol: 'udp', every: 20 }),
+    await other.holds(gateway.inside, 8041, { protocol: 'udp', every: 20 }),
+  ]
+  const before = await gateway.run('conntrack', ['-L', '-p', 'udp', '--orig-port-dst', '8041', '-o', 'id'])
+  await drawbridge.closes('else')
+  await pause(200)
+  const after = await gateway.run('conntrack', ['-L', '-p', 'udp', '--orig-port-dst', '8041', '-o', 'id'])
+  const ids = (text: string) => [...text.matchAll(/id=(\d+)/g)].map(([, id]) => id).sort()
+  expect(ids(after)).toEqual(ids(before))
+  expect(ids(after)).toHaveLength(2)
+  for (const flow of flows) await flow.end()
+})
+
+test('a connection is counted once, whatever its family', async () => {
+  const { client, gateway, server } = lab
+  await drawbridge.api.apply(file({ name: 'c', listen: 'tcp/8043', to: [server.at(80), server.at6(80)] }))
+  for (const address of [gateway.outside, gateway.outside6, gateway.outside6])
+    await client.asks(address, 8043)
+  expect((await drawbridge.api.forward('c')).connections).toBe(3)
+})
+
+test('another mark alone is a change that the kernel gets', async () => {
+  const { client, gateway, server } = lab
+  const to = (mark: string) => ({
+    gateway: { version: 1, mark, forwards: [{ name: 'm', listen: 'tcp/8044', to: server.at(80) }] },
+  })
+  for (const [mark, value] of [
+    ['0x11000000/0xff000000', 0x11000000],
+    ['0x2db00000/0xfff00000', 0x2db00000],
+  ] as const) {
+    await drawbridge.api.apply(to(mark))
+    await client.asks(gateway.outside, 8044)
+    const listed = await gateway.run('conntrack', [
+      '-L',
+      '-p',
+      'tcp',
+      '--orig-port-dst',
+      '8044',
+      '--mark',
+      String(value),
+    ])
+    expect(listed).toContain('dport=8044')
+  }
+})
+
+test('two changes at once: one of them hears that it came too late', async () => {
+  const { server } = lab
+  const both = await Promise.allSettled([
+    drawbridge.opens('tcp/8045', server.at(80), { name: 'twice' }),
+    drawbridge.opens('tcp/8046', server.at(80), { name: 'twice' }),
+  ])
+  expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+})

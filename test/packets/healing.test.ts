@@ -21,7 +21,7 @@ const listing = () => lab.gateway.run('nft', ['-s', 'list', 'table', 'inet', 'dr
 const lines = (text: string) =>
   text
     .split('\n')
-    .filter((line) => !/hairpin|" \. "/.test(line))
+    .filter((line) => !/hairpin|("\w+") \. \1/.test(line))
     .sort()
     .join('\n')
 
@@ -36,6 +36,12 @@ test.for([
     'a target changed',
     'delete element inet drawbridge targets4 { 0:1 . tcp . 8000 }; add element inet drawbridge targets4 { 0:1 . tcp . 8000 : 10.0.0.6 . 80 }',
   ],
+  ['the table put to sleep', 'add table inet drawbridge { flags dormant; }'],
+  [
+    'a chain of somebody else that drops',
+    'add chain inet drawbridge evil { type filter hook prerouting priority -300; policy drop; }',
+  ],
+  ['a pair of two interfaces taken for a hairpin', 'add element inet drawbridge hairpin { 101 . 102 }'],
 ] as const)('%s', async ([, text]) => {
   const { client, gateway } = lab
   expect((await client.asks(gateway.outside, 8000)).identity).toBe('server')
@@ -66,9 +72,9 @@ test('changes of other tables are none of our business', async () => {
 
 test('the status says how often, and who it was', async () => {
   const { repairs } = await drawbridge.api.status(0)
-  expect(repairs?.count).toBe(7)
+  expect(repairs?.count).toBe(10)
   expect(repairs?.last?.by).toBe('nft')
-  expect((await drawbridge.cli(['status'])).stdout).toMatch(/7 repairs, the last .* after nft/)
+  expect((await drawbridge.cli(['status'])).stdout).toMatch(/10 repairs, the last .* after nft/)
 })
 
 test('in a container, where process numbers are others, our own changes are not taken for intrusions', async (t) => {

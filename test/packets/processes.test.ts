@@ -33,6 +33,14 @@ function statusOf(part: 'agent' | 'controller'): { uid: number; capabilities: bi
 /** A user namespace of one user has nobody else to become. */
 const alone = /^\s*0\s+\d+\s+1\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
 
+function isRunning(pid: number | undefined): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
 /** Sends lines to the agent and gives as many answers. */
 function tellAgent(lines: readonly string[]): Promise<{ answer?: unknown; problem?: { code: string } }[]> {
   const socket = connect(join(drawbridge.state, 'run', 'agent', 'agent.sock'))
@@ -80,6 +88,40 @@ describe.runIf(!alone)('as root of the machine', () => {
     expect(up.output()).not.toMatch(/started again/)
     await up.end()
     await own.close()
+  })
+
+  test('the controller’s user owns no directory in which root writes', async () => {
+    const { uid } = statusOf('controller')
+    const owners = ['.', 'run', 'run/agent', 'agent'].map(
+      (path) => statSync(join(drawbridge.state, path)).uid,
+    )
+    expect(owners).toEqual([0, 0, 0, 0])
+    const attack = await lab.gateway.tries('setpriv', [
+      ...['--reuid', String(uid), '--regid', String(uid), '--clear-groups', 'sh', '-c'],
+      `cd "${drawbridge.state}/run" && { rm -f agent.pid; ln -sf /etc/hostname agent.pid; mv agent elsewhere; }`,
+    ])
+    expect(attack.code).not.toBe(0)
+    expect(attack.stderr).toMatch(/Permission denied/)
+  })
+
+  test('when who started them is killed, both end, and the next start is an ordinary one', async () => {
+    const [agent, controller] = [drawbridge.pid('agent'), drawbridge.pid('controller')]
+    await drawbridge.kill9('up')
+    await expect.poll(() => [agent, controller].some((pid) => isRunning(pid)), { timeout: 5000 }).toBe(false)
+    await drawbridge.start()
+    expect((await drawbridge.api.status(0)).ready).toBe(true)
+  })
+
+  test('a second one in the same network is refused with words', async () => {
+    const second = lab.gateway.spawn(join(repository, 'bin/drawbridge'), [
+      '--state',
+      `${drawbridge.state}-2`,
+      'up',
+    ])
+    await second.says(/another agent already holds the forwards of this network namespace/, 8000)
+    await second.end()
+    rmSync(`${drawbridge.state}-2`, { recursive: true })
+    expect((await drawbridge.api.status(0)).ready).toBe(true)
   })
 
   test('nobody else gets to either socket, nor to the store', async () => {

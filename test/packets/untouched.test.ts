@@ -13,17 +13,38 @@ const switches = [
   'net.ipv6.conf.all.forwarding',
   'net.ipv6.conf.out0.accept_ra',
   'net.ipv4.conf.all.route_localnet',
+  'net.ipv4.conf.all.accept_redirects',
+  'net.ipv4.conf.in0.forwarding',
 ]
 const readSwitches = async () => (await lab.gateway.run('sysctl', ['-n', ...switches])).trim().split('\n')
 
 beforeAll(async () => {
   lab = await startLab()
+  await lab.gateway.run('sysctl', [
+    '-w',
+    'net.ipv4.conf.all.accept_redirects=0',
+    'net.ipv4.conf.in0.forwarding=1',
+  ])
   before = await readSwitches()
   drawbridge = await startDrawbridge(lab)
   await lab.server.answers('tcp', '80-81')
   await lab.server.answers('udp', '80-81')
 })
 afterAll(() => lab?.close())
+
+/** Sends an answer to a ping that nobody has sent from outside to the inside server, and says whether it arrives. */
+async function strayArrives({ client, server }: Lab): Promise<boolean> {
+  const seen = await server.watches('icmp type echo-reply')
+  // Type 0, code 0, checksum ffff, everything else zero (RFC 792).
+  await client.run('sh', [
+    '-c',
+    `printf '\\000\\000\\377\\377\\000\\000\\000\\000' | socat -u - IP4-SENDTO:${server.ip}:1`,
+  ])
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const count = await seen.count()
+  await seen.stop()
+  return count > 0
+}
 
 test('a start without forwards switches nothing on', async () => {
   expect(await readSwitches()).toEqual(before)
@@ -33,10 +54,10 @@ test('a start without forwards switches nothing on', async () => {
 test('an IPv4 forward switches IPv4 forwarding on and nothing else; the IPv6 one follows with the first IPv6 target', async () => {
   const { client, gateway, server } = lab
   await drawbridge.opens('tcp/8080', server.at(80))
-  expect(await readSwitches()).toEqual(['1', '0', before[2], '0'])
+  expect((await readSwitches()).slice(0, 4)).toEqual(['1', '0', before[2], '0'])
   expect((await client.asks(gateway.outside, 8080)).identity).toBe('server')
   await drawbridge.opens('tcp/8081', server.at6(80))
-  expect(await readSwitches()).toEqual(['1', '1', '2', '0'])
+  expect((await readSwitches()).slice(0, 4)).toEqual(['1', '1', '2', '0'])
   expect((await client.asks(gateway.outside6, 8081)).identity).toBe('server')
 })
 
@@ -58,6 +79,22 @@ test('an outside host with a route to the inside reaches the forwards and nothin
   }
   expect(await client.pings(server.ip)).toBe(false)
   expect((await client.asks(gateway.outside, 8080)).identity).toBe('server')
+})
+
+test('what belongs to no connection does not pass the shield either; without one it would', async (t) => {
+  const { client, gateway } = lab
+  await client.run('ip', ['route', 'replace', '10.0.0.0/24', 'via', gateway.outside])
+  const arriving = await gateway.watches('icmp type echo-reply')
+  expect(await strayArrives(lab)).toBe(false)
+  expect(await arriving.count()).toBe(1)
+  await arriving.stop()
+
+  const open = await startLab(t)
+  await open.gateway.run('sysctl', ['-w', 'net.ipv4.ip_forward=1'])
+  await open.client.run('ip', ['route', 'add', '10.0.0.0/24', 'via', open.gateway.outside])
+  const unshielded = await startDrawbridge(open)
+  await unshielded.opens('tcp/8080', open.server.at(80))
+  expect(await strayArrives(open)).toBe(true)
 })
 
 test('inside hosts use the gateway as their router, and a forwarded port elsewhere is not taken from them', async () => {
