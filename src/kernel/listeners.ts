@@ -35,7 +35,7 @@ function readTable(name: string): string {
 }
 
 /** 32-bit words in the machine's byte order, in hexadecimal; every machine that we run on is little-endian. */
-export function addressOf(hex: string): string {
+function addressOf(hex: string): string {
   const bytes = Buffer.from(hex, 'hex')
   bytes.swap32()
   if (bytes.length === 4) return bytes.join('.')
