@@ -1,6 +1,6 @@
 /** forward -> map elements. Pure: same input, same bytes. This is all that one forward is in the kernel. */
 import { type Address, type Family, networkOf, type Prefix } from '../model/address.ts'
-import { type Forward, familiesOf } from '../model/forward.ts'
+import { type Forward, familiesOf, type SourceNat } from '../model/forward.ts'
 import type { Numbered } from '../model/gateway.ts'
 import type { Listen, Place } from '../model/listen.ts'
 import { eachPort } from '../model/ports.ts'
@@ -24,6 +24,7 @@ export function elementsOf({ number, forward }: Numbered, lists: Lists): readonl
   return [
     ...openingsOf(id, forward),
     ...targetsOf(id, forward),
+    ...guardOf(id, forward),
     ...sourcesOf(id, forward, lists),
     ...sourceNatOf(id, forward),
     ...limitsOf(id, forward),
@@ -88,6 +89,12 @@ function portTargets(id: string, listen: Listen & { kind: 'ports' }, { address, 
   }))
 }
 
+/** Forwards with sources or limits are looked at twice; the others pay one look-up for not being so. */
+function guardOf(id: string, { sources, limits }: Forward): Element[] {
+  const guarded = sources !== 'anywhere' || limits.newPerSource || limits.openPerSource
+  return guarded ? [{ set: 'guarded', key: id }] : []
+}
+
 function sourcesOf(id: string, forward: Forward, lists: Lists): Element[] {
   if (forward.sources === 'anywhere') return []
   const prefixes = prefixesOf(forward.sources, lists).filter(({ family }) =>
@@ -118,16 +125,19 @@ function distinct(elements: Element[]): Element[] {
 }
 
 function sourceNatOf(id: string, { sourceNat }: Forward): Element[] {
+  if (sourceNat.kind === 'auto') return []
+  return [{ set: 'chosen', key: id }, choiceOf(id, sourceNat)]
+}
+
+function choiceOf(id: string, sourceNat: Exclude<SourceNat, { kind: 'auto' }>): Element {
   switch (sourceNat.kind) {
-    case 'auto':
-      return []
     case 'preserve':
-      return [{ set: 'preserved', key: id }]
+      return { set: 'preserved', key: id }
     case 'masquerade':
-      return [{ set: 'masqueraded', key: id }]
+      return { set: 'masqueraded', key: id }
     case 'address': {
       const { family, text } = sourceNat.address
-      return [{ set: `sources${family}`, key: id, data: text }]
+      return { set: `sources${family}`, key: id, data: text }
     }
   }
 }

@@ -53,10 +53,11 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
       { name: 'forwards', rules: finding },
       { name: 'ports', rules: findingPorts },
       { name: 'forwarded', rules: forwarded(facts.mark) },
-      { name: 'guard', rules: [...used.flatMap(allowRules), 'meta priority @refused drop', 'drop'] },
-      { name: 'limits', rules: used.flatMap(limitRules) },
+      { name: 'guard', rules: ['meta priority @restricted jump sources', ...used.flatMap(limitRules)] },
+      { name: 'sources', rules: [...used.flatMap(allowRules), 'meta priority @refused drop', 'drop'] },
       { name: 'source_nat', rules: findingAgain },
       { name: 'source', rules: choosingSource },
+      { name: 'chosen', rules: chosenSource },
     ],
   }
 }
@@ -66,7 +67,8 @@ const output = ['ip daddr 127.0.0.0/8 return', 'ip6 daddr ::1 return', 'fib dadd
 
 /** Which forward is it? Its number goes into meta priority; a look-up that misses ends the rule, not the chain. */
 const finding = [
-  'meta l4proto { tcp, udp } goto ports',
+  'meta l4proto tcp goto ports',
+  'meta l4proto udp goto ports',
   'icmp type echo-request meta priority set ip daddr map @pings4 goto forwarded',
   'icmpv6 type echo-request meta priority set ip6 daddr map @pings6 goto forwarded',
 ]
@@ -95,8 +97,7 @@ const findingAgain = [
 /** May this source use it, and how often; then mark the connection as ours and translate. */
 function forwarded({ value, mask }: Mark): string[] {
   return [
-    'meta priority @restricted jump guard',
-    'meta priority @limited jump limits',
+    'meta priority @guarded jump guard',
     `ct mark set ct mark & ${hex(~mask >>> 0)} | ${hex(value)}`,
     'update @hairpin { iif . iif }',
     // Without the family first, the look-up of the other family's map would be made, and counted, all the same.
@@ -113,13 +114,18 @@ function forwarded({ value, mask }: Mark): string[] {
  * or bridged past the routing by br_netfilter: both need the gateway's address too.
  */
 const choosingSource = [
-  'meta priority @preserved return',
-  'meta nfproto ipv4 snat ip to meta priority map @sources4',
-  'meta nfproto ipv6 snat ip6 to meta priority map @sources6',
-  'meta priority @masqueraded meta priority set 0:0 masquerade',
+  'meta priority @chosen jump chosen',
   'meta priority set 0:0',
   'iif . oif @hairpin masquerade',
   'meta iif 0 masquerade',
+]
+
+/** Forwards that say how to treat the source address. A fixed address says nothing for the other family. */
+const chosenSource = [
+  'meta priority @preserved accept',
+  'meta priority @masqueraded meta priority set 0:0 masquerade',
+  'meta nfproto ipv4 snat ip to meta priority map @sources4',
+  'meta nfproto ipv6 snat ip6 to meta priority map @sources6',
 ]
 
 function ours({ value, mask }: Mark): string {
@@ -129,9 +135,11 @@ function ours({ value, mask }: Mark): string {
 /**
  * In the families of @shielded, which this machine did not forward before us, nothing but forwards passes from outside.
  * `ct status != dnat` would compare the whole status word and drop the forwards as well. Packets that belong to no
- * connection (a stray answer, a scanner's FIN) are neither new nor of a forward, and have no status to ask about.
+ * connection (a stray answer, a scanner's FIN) are neither new nor of a forward, and have no status to ask about. All but
+ * first packets leave by the first rule, as this chain sees every packet.
  */
 const shield = [
+  'ct state established,related accept',
   'meta nfproto @shielded iifname @outside ct state invalid,untracked drop',
   'meta nfproto @shielded iifname @outside ct state new ct status & dnat == 0 drop',
 ]

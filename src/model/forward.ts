@@ -10,8 +10,9 @@ import { parseTarget, printTarget, type Target } from './target.ts'
 import { parseName, parseNote } from './text.ts'
 
 /** `auto` keeps the client's address and masquerades only where replies would not come back here. */
-type SourceNat =
-  | { readonly kind: 'auto' | 'preserve' | 'masquerade' }
+export type SourceNat =
+  | { readonly kind: 'auto' }
+  | { readonly kind: 'preserve' | 'masquerade' }
   | { readonly kind: 'address'; readonly address: Address }
 
 /** What happens to established connections that a change contradicts. `drain`: TCP ends by itself, UDP moves at once. */
@@ -98,7 +99,8 @@ function parseFrom(field: string, from: string | readonly string[] | undefined):
 }
 
 function parseSourceNat(field: string, text: string, targets: readonly Target[]): SourceNat {
-  if (text === 'auto' || text === 'preserve' || text === 'masquerade') return { kind: text }
+  if (text === 'auto') return { kind: text }
+  if (text === 'preserve' || text === 'masquerade') return { kind: text }
   if (!readAddress(text)) throw Problem.of('bad-source-nat', { field, value: shown(text) })
   const address = parseAddress(field, text)
   if (!targets.some((target) => target.address.family === address.family)) {

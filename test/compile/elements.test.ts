@@ -102,9 +102,9 @@ describe('sources', () => {
 describe('options', () => {
   test.each([
     ['auto', []],
-    ['preserve', ['preserved { 1:2 }']],
-    ['masquerade', ['masqueraded { 1:2 }']],
-    ['10.0.0.1', ['sources4 { 1:2 : 10.0.0.1 }']],
+    ['preserve', ['chosen { 1:2 }', 'preserved { 1:2 }']],
+    ['masquerade', ['chosen { 1:2 }', 'masqueraded { 1:2 }']],
+    ['10.0.0.1', ['chosen { 1:2 }', 'sources4 { 1:2 : 10.0.0.1 }']],
   ])('source_nat: %s', (source_nat, lines) => {
     expect(linesOf({ listen: 'tcp/80', to: '10.0.0.5', source_nat }).slice(2)).toEqual(lines)
   })
@@ -112,6 +112,7 @@ describe('options', () => {
   test('limits are one set for each distinct value', () => {
     const limits = { new_per_source: '30/s', open_per_source: 200 }
     expect(linesOf({ listen: 'tcp/80', to: '10.0.0.5', limits }).slice(2)).toEqual([
+      'guarded { 1:2 }',
       'limited { 1:2 }',
       'rate_30_second { 1:2 }',
       'open_200 { 1:2 }',
