@@ -51,8 +51,7 @@ export class Keeper {
     if (isNothing(difference)) return
     await this.#commit(difference)
     const narrow = skeletonFor(holding, used)
-    const emptied = wide.sets.filter((set) => !narrow.sets.includes(set))
-    await this.#load(holding, narrow, { ...noLeftovers, sets: emptied })
+    await this.#load(holding, narrow, leftOf(wide, narrow))
   }
 
   /** Removes the table. */
@@ -118,6 +117,15 @@ export class Keeper {
     const pairs = (await this.#door.read(['hairpin'])).get('hairpin') ?? new Map<string, string>()
     const strays = [...pairs.keys()].filter((key) => new Set(key.split(' . ')).size > 1)
     return strays.map((key) => ({ set: 'hairpin', key }))
+  }
+}
+
+/** What is in `before` and not in `after`. */
+function leftOf(before: Skeleton, after: Skeleton): Leftovers {
+  const kept = new Set(after.chains.map(({ name }) => name))
+  return {
+    sets: before.sets.filter((set) => !after.sets.includes(set)),
+    chains: before.chains.map(({ name }) => name).filter((name) => !kept.has(name)),
   }
 }
 

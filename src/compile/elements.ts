@@ -116,7 +116,7 @@ export function prefixesOf(sources: readonly Source[], lists: Lists): readonly P
 
 /** The sets made by need in which the forward has elements. */
 export function neededSets(forward: Forward, lists: Lists): readonly string[] {
-  const elements = [...sourcesOf('', forward, lists), ...limitsOf('', forward)]
+  const elements = [...sourcesOf('', forward, lists), ...sourceNatOf('', forward), ...limitsOf('', forward)]
   return [...new Set(elements.map(({ set }) => set))].filter((set) => readSetName(set))
 }
 

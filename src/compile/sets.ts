@@ -42,7 +42,6 @@ export const staticSets: Readonly<Record<string, SetLayout>> = {
   restricted: { key: ['classid'] },
   refused: { key: ['classid'], counter: true },
   limited: { key: ['classid'], counter: true },
-  chosen: { key: ['classid'] },
   preserved: { key: ['classid'] },
   masqueraded: { key: ['classid'] },
   sources4: { key: ['classid'], data: ['ipv4_addr'] },
@@ -60,6 +59,8 @@ export type NamedSet =
   | { readonly kind: 'rate'; readonly count: number; readonly per: 'second' | 'minute' | 'hour' }
   /** The forwards with this limit on open connections. */
   | { readonly kind: 'open'; readonly count: number }
+  /** The forwards that say how to treat the source address. */
+  | { readonly kind: 'chosen' }
 
 export function setName(set: NamedSet): string {
   switch (set.kind) {
@@ -69,11 +70,14 @@ export function setName(set: NamedSet): string {
       return `rate_${set.count}_${set.per}`
     case 'open':
       return `open_${set.count}`
+    case 'chosen':
+      return 'chosen'
   }
 }
 
 /** Reads a name that `setName` made; undefined for every other name. */
 export function readSetName(name: string): NamedSet | undefined {
+  if (name === 'chosen') return { kind: 'chosen' }
   const match = /^(?:allowed([46])_(\d+)|rate_(\d+)_(second|minute|hour)|open_(\d+))$/.exec(name)
   if (!match) return undefined
   const [, family, length, rate, per, open] = match

@@ -31,6 +31,8 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
   const named = facts.used.map((name) => ({ name, set: readSetName(name) }))
   const used = named.flatMap(({ set }) => (set ? [set] : [])).sort(inOrder)
   const meters = used.flatMap(metersOf)
+  // Which forward it is has to be found out again after translation only where the answer makes a difference.
+  const choosing = used.some(({ kind }) => kind === 'chosen')
   return {
     sets: [...Object.keys(staticSets), ...used.map(setName), ...meters].sort(),
     chains: [
@@ -48,16 +50,20 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
       {
         name: 'postrouting',
         hook: 'type nat hook postrouting priority srcnat - 5',
-        rules: [ours(facts.mark)],
+        rules: [ours(facts.mark, choosing ? 'source_nat' : 'source')],
       },
       { name: 'forwards', rules: finding },
       { name: 'ports', rules: findingPorts },
       { name: 'forwarded', rules: forwarded(facts.mark) },
       { name: 'guard', rules: ['meta priority @restricted jump sources', ...used.flatMap(limitRules)] },
       { name: 'sources', rules: [...used.flatMap(allowRules), 'meta priority @refused drop', 'drop'] },
-      { name: 'source_nat', rules: findingAgain },
-      { name: 'source', rules: choosingSource },
-      { name: 'chosen', rules: chosenSource },
+      ...(choosing
+        ? [
+            { name: 'source_nat', rules: findingAgain },
+            { name: 'chosen', rules: chosenSource },
+          ]
+        : []),
+      { name: 'source', rules: [...(choosing ? ['meta priority @chosen jump chosen'] : []), ...autoSource] },
     ],
   }
 }
@@ -113,12 +119,7 @@ function forwarded({ value, mask }: Mark): string[] {
  * same interface" needs no list of interfaces of ours. Without an input interface the connection is the gateway's own,
  * or bridged past the routing by br_netfilter: both need the gateway's address too.
  */
-const choosingSource = [
-  'meta priority @chosen jump chosen',
-  'meta priority set 0:0',
-  'iif . oif @hairpin masquerade',
-  'meta iif 0 masquerade',
-]
+const autoSource = ['meta priority set 0:0', 'iif . oif @hairpin masquerade', 'meta iif 0 masquerade']
 
 /** Forwards that say how to treat the source address. A fixed address says nothing for the other family. */
 const chosenSource = [
@@ -128,8 +129,8 @@ const chosenSource = [
   'meta nfproto ipv6 snat ip6 to meta priority map @sources6',
 ]
 
-function ours({ value, mask }: Mark): string {
-  return `ct mark & ${hex(mask)} == ${hex(value)} ct status dnat jump source_nat`
+function ours({ value, mask }: Mark, chain: string): string {
+  return `ct mark & ${hex(mask)} == ${hex(value)} jump ${chain}`
 }
 
 /**
@@ -159,7 +160,7 @@ function maskOf(family: Family, length: number): string {
 }
 
 function limitRules(set: NamedSet): string[] {
-  if (set.kind === 'allowed') return []
+  if (set.kind !== 'rate' && set.kind !== 'open') return []
   const name = setName(set)
   const check =
     set.kind === 'rate'
@@ -173,7 +174,7 @@ function limitRules(set: NamedSet): string[] {
 }
 
 function metersOf(set: NamedSet): string[] {
-  return set.kind === 'allowed' ? [] : [meterName(set, 4), meterName(set, 6)]
+  return set.kind === 'rate' || set.kind === 'open' ? [meterName(set, 4), meterName(set, 6)] : []
 }
 
 /** Longer prefixes first, as they are the likelier ones; the order has no other meaning. */
