@@ -17,9 +17,9 @@ const { values } = parseArgs({
 
 const effort = values.quick
   ? {
-      alone: { rounds: 10, connections: 600 },
-      crowd: { rounds: 4, connections: 1000 },
-      bulk: { rounds: 2, seconds: 1 },
+      alone: { rounds: 9, connections: 600 },
+      crowd: { rounds: 3, connections: 1000 },
+      bulk: { rounds: 1, seconds: 1 },
       control: { applies: 1, changes: 10, restarts: 1 },
     }
   : {

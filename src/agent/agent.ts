@@ -97,9 +97,9 @@ export class Agent {
     this.#repairs.enter({ at: new Date(began).toISOString(), by, pid, milliseconds: now() - began })
   }
 
-  /** Follows the machine: called now and then, it costs two small reads while nothing has changed. */
+  /** Follows the machine: called now and then, it costs a reading of the routes while nothing has changed. */
   async follow(): Promise<void> {
-    const { outside } = this.#machine.readHost()
+    const outside = await this.#readOutside()
     const generation = this.#holds
     if (generation === null || outside.join() === this.#outside) return
     this.#holds = null
@@ -109,6 +109,13 @@ export class Agent {
     this.#outside = outside.join()
     if (this.#booted === generation)
       this.#appendBoot(generation, generation, difference, this.#keeper.skeleton)
+  }
+
+  /** The interfaces by which the outside comes: those that hold a default route, or all while none does. */
+  async #readOutside(): Promise<readonly string[]> {
+    const { door, readHost } = this.#machine
+    const found = await door.defaultInterfaces()
+    return found.length > 0 ? found : readHost().links
   }
 
   #facts(): FactsAnswer {
@@ -126,8 +133,9 @@ export class Agent {
     const former = [...this.#holding.register.forwards.values()]
     const holding = new Holding()
     holding.take(message)
-    holding.takeOutside(host.outside)
-    this.#outside = host.outside.join()
+    const outside = await this.#readOutside()
+    holding.takeOutside(outside)
+    this.#outside = outside.join()
     this.#holds = null
     this.#holding = holding
     await this.#shield(true)

@@ -12,7 +12,7 @@ import { openBootFile } from './boot.ts'
 import { openRecord } from './record.ts'
 import { serve } from './server.ts'
 
-/** How often addresses and default routes are looked at: two reads of procfs. */
+/** How often default routes are looked at, at most. */
 const followEvery = 1000
 
 const { values } = parseArgs({
@@ -42,34 +42,48 @@ if (values.clear) {
   await agent.answer({ verb: 'clear' })
   await machine.door.close()
 } else {
+  await serveAgent()
+}
+
+async function serveAgent(): Promise<void> {
   // Started anew by whoever started us: what the kernel holds is compared then.
   void machine.door.ended.then(() => process.exit(1))
-  const socket = join(run, 'agent', 'agent.sock')
-  let turn: Promise<unknown> = Promise.resolve()
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const result = turn.then(work)
-    turn = result.catch(() => {})
-    return result
-  }
+  const inTurn = oneAfterTheOther()
   await agent.guard(Date.now, inTurn).catch((error: unknown) => {
     if (!(error instanceof Problem)) throw error
     process.stderr.write(`drawbridge: ${error.message}\n  ${error.remedy}\n`)
     process.exit(1)
   })
+  const socket = join(run, 'agent', 'agent.sock')
   const server = await serve(socket, (message) => inTurn(() => agent.answer(message)))
+  follow(inTurn)
+  const stop = (code: number) => {
+    server.close()
+    rmSync(socket, { force: true })
+    process.exit(code)
+  }
   // Standard input is a pipe of whoever started us, and ends with them.
-  if (values.supervised) process.stdin.resume().on('close', () => process.exit(1))
-  const following = setInterval(() => void inTurn(() => agent.follow()).catch(complain), followEvery)
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      clearInterval(following)
-      server.close()
-      rmSync(socket, { force: true })
-      process.exit(0)
-    })
+  if (values.supervised) process.stdin.resume().on('close', () => stop(1))
+  process.on('SIGTERM', () => stop(0))
+  process.on('SIGINT', () => stop(0))
+}
+
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>
+
+/** Messages, repairs and the look at the routes must not overlap. */
+function oneAfterTheOther(): InTurn {
+  let last: Promise<unknown> = Promise.resolve()
+  return (work) => {
+    const result = last.then(work)
+    last = result.catch(() => {})
+    return result
   }
 }
 
-function complain(error: Error): void {
-  process.stderr.write(`drawbridge agent: ${error.message}\n`)
+/** A gateway may have a million routes: what reading them costs says how often it is done. */
+function follow(inTurn: InTurn): void {
+  const began = Date.now()
+  void inTurn(() => agent.follow())
+    .catch((error: Error) => process.stderr.write(`drawbridge agent: ${error.message}\n`))
+    .finally(() => setTimeout(() => follow(inTurn), Math.max(followEvery, (Date.now() - began) * 20)))
 }

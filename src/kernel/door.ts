@@ -59,6 +59,7 @@ export async function openDoor(): Promise<Door> {
 
   const door: Door = {
     port: ask('port'),
+    defaultInterfaces: ask('defaultInterfaces'),
     runNft: ask('runNft'),
     write: ask('write'),
     countElements: ask('countElements'),

@@ -19,6 +19,7 @@ const recv = libc.func('long recv(int fd, _Out_ uint8_t *bytes, size_t length, i
 const AF_NETLINK = 16
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000
 const NETLINK_NETFILTER = 12
+export const NETLINK_ROUTE = 0
 const SOL_SOCKET = 1
 const SO_SNDBUF = 7
 const SO_RCVBUF = 8
@@ -59,8 +60,8 @@ export interface Netlink {
 }
 
 /** Opens a socket in the network namespace of this process. Buffers are as large as the kernel lets us have them. */
-export function openNetlink(bufferBytes: number): Netlink {
-  const fd = openSocket(bufferBytes)
+export function openNetlink(bufferBytes: number, protocol: number = NETLINK_NETFILTER): Netlink {
+  const fd = openSocket(bufferBytes, protocol)
   const incoming = Buffer.alloc(1 << 18)
   let sequence = 0
 
@@ -86,8 +87,8 @@ export function openNetlink(bufferBytes: number): Netlink {
   }
 }
 
-function openSocket(bufferBytes: number): number {
-  const fd: number = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_NETFILTER)
+function openSocket(bufferBytes: number, protocol: number): number {
+  const fd: number = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol)
   if (fd < 0) throw new KernelError(koffi.errno(), 'opening a netlink socket')
   const address = Buffer.alloc(12)
   address.writeUInt16LE(AF_NETLINK, 0)
@@ -123,7 +124,7 @@ const napMilliseconds = 500
 
 /** Hands every message of a multicast group to the listener. Never returns: the thread is the listener's. */
 export function listenNetlink(group: number, listener: NetlinkListener): void {
-  const fd = openSocket(listenBuffer)
+  const fd = openSocket(listenBuffer, NETLINK_NETFILTER)
   if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, [group], 4) < 0) {
     throw new KernelError(koffi.errno(), 'listening to netlink')
   }

@@ -6,7 +6,8 @@ import { layoutOf } from '../compile/sets.ts'
 import type { Mark } from '../model/gateway.ts'
 import { endFlow, readFlows, type TrackedFlow } from './flows.ts'
 import { openNft } from './libnftables.ts'
-import { openNetlink } from './netlink.ts'
+import { NETLINK_ROUTE, openNetlink } from './netlink.ts'
+import { readDefaultInterfaces } from './routes.ts'
 import {
   countElements,
   readChainNames,
@@ -20,11 +21,14 @@ import {
 const bufferBytes = 256 * 1024 * 1024
 
 const netlink = openNetlink(bufferBytes)
+const routes = openNetlink(4 * 1024 * 1024, NETLINK_ROUTE)
 const nft = openNft()
 
 const calls = {
   /** The socket by which elements are written. */
   port: () => netlink.port,
+  /** The interfaces that default routes leave by. */
+  defaultInterfaces: () => readDefaultInterfaces(routes),
   /** Runs nft text as one transaction. */
   runNft: (text: string) => nft.run(text),
   /** Commits a difference; gives the added elements that are not there afterwards. */

@@ -1,6 +1,8 @@
-/** Facts of the machine, from procfs as the kernel writes it. */
+/** Facts of the machine, as the kernel tells them. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readHost } from '../../src/kernel/host.ts'
+import { NETLINK_ROUTE, openNetlink } from '../../src/kernel/netlink.ts'
+import { readDefaultInterfaces } from '../../src/kernel/routes.ts'
 import { addLinks, enterNewNetwork, run } from './network.ts'
 
 beforeAll(() => {
@@ -12,22 +14,29 @@ beforeAll(() => {
   run('ip', 'address', 'add', '10.0.0.1/24', 'dev', 'lan')
 })
 
-describe('the outside', () => {
-  test('is every interface while none has a default route', () => {
+describe('the interfaces of default routes', () => {
+  const outside = () => readDefaultInterfaces(openNetlink(1 << 20, NETLINK_ROUTE))
+
+  test('are none while there is none that leads anywhere', () => {
     run('ip', 'route', 'add', 'unreachable', 'default', 'metric', '4000')
-    expect(readHost().outside).toEqual(['dmz', 'lan', 'vpn', 'wan'])
+    expect(outside()).toEqual([])
+    expect(readHost().links).toEqual(['dmz', 'lan', 'vpn', 'wan'])
   })
 
-  test('is where the default route of either family leads', () => {
+  test('are those of both families', () => {
     run('ip', 'route', 'add', 'default', 'via', '203.0.113.1')
-    expect(readHost().outside).toEqual(['wan'])
+    expect(outside()).toEqual(['wan'])
     run('ip', '-6', 'route', 'add', 'default', 'dev', 'vpn', 'metric', '50')
-    expect(readHost().outside).toEqual(['vpn', 'wan'])
+    expect(outside()).toEqual(['vpn', 'wan'])
   })
 
-  test('is not where half of all addresses lead', () => {
+  test('are those of halves of the world and of other tables too, not those of networks', () => {
+    run('ip', 'route', 'add', '198.51.100.0/24', 'dev', 'dmz')
+    expect(outside()).toEqual(['vpn', 'wan'])
     run('ip', 'route', 'add', '0.0.0.0/1', 'dev', 'lan')
-    expect(readHost().outside).toEqual(['vpn', 'wan'])
+    expect(outside()).toEqual(['lan', 'vpn', 'wan'])
+    run('ip', '-6', 'route', 'add', '2000::/3', 'dev', 'dmz', 'table', '7')
+    expect(outside()).toEqual(['dmz', 'lan', 'vpn', 'wan'])
   })
 })
 

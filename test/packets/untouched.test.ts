@@ -160,3 +160,28 @@ test('where forwarding was on before, it stays on and what the machine let throu
   await other.cli(['down', '--all'])
   expect((await gateway.run('sysctl', ['-n', 'net.ipv4.ip_forward'])).trim()).toBe('1')
 })
+
+test('every uplink is outside: the second next hop of a route, halves of the world, other tables; and one that comes later', async (t) => {
+  const own = await startLab(t)
+  const { gateway, server } = own
+  await gateway.run('ip', ['link', 'add', 'up1', 'type', 'veth', 'peer', 'name', 'up1p'])
+  await gateway.run('ip', ['link', 'add', 'up2', 'type', 'veth', 'peer', 'name', 'up2p'])
+  await gateway.run('ip', ['link', 'add', 'up3', 'type', 'veth', 'peer', 'name', 'up3p'])
+  for (const [index, link] of ['up1', 'up2', 'up3'].entries()) {
+    await gateway.run('ip', ['address', 'add', `192.0.2.${index * 8 + 1}/29`, 'dev', link])
+    await gateway.run('ip', ['link', 'set', link, 'up'])
+    await gateway.run('ip', ['link', 'set', `${link}p`, 'up'])
+  }
+  const hops = ['nexthop', 'via', '203.0.113.2', 'dev', 'out0', 'nexthop', 'via', '192.0.2.2', 'dev', 'up1']
+  await gateway.run('ip', ['route', 'replace', 'default', ...hops])
+  await gateway.run('ip', ['route', 'add', '128.0.0.0/1', 'via', '192.0.2.10'])
+  const drawbridge = await startDrawbridge(own)
+  await drawbridge.opens('tcp/8000', server.at(80))
+  const outside = async () =>
+    [...(await gateway.run('nft', ['list', 'set', 'inet', 'drawbridge', 'outside'])).matchAll(/"(\w+)"/g)]
+      .map(([, name]) => name)
+      .sort()
+  expect(await outside()).toEqual(['out0', 'up1', 'up2'])
+  await gateway.run('ip', ['route', 'add', 'default', 'via', '192.0.2.18', 'table', '99'])
+  await expect.poll(outside, { timeout: 4000 }).toEqual(['out0', 'up1', 'up2', 'up3'])
+})
