@@ -75,10 +75,17 @@ function planNft(store: Store, change: Change): string {
   return printDifference(differenceOf(hold(before), hold(wanted)))
 }
 
-export function planOf(store: Store, change: Change, withNft: boolean): Plan {
+const mostLines = 500
+
+/** With `whole`, every line and the elements; else what is enough to say what was done. */
+export function planOf(store: Store, change: Change, whole: boolean): Plan {
+  const { put, remove } = change
+  const most = whole ? Number.POSITIVE_INFINITY : mostLines
+  const told = { ...change, put: put.slice(0, most), remove: remove.slice(0, most) }
   return {
     based: store.generation,
-    lines: planLines(store.register, change),
-    nft: withNft ? planNft(store, change) : '',
+    lines: planLines(store.register, told),
+    more: put.length - told.put.length + remove.length - told.remove.length,
+    nft: whole ? planNft(store, change) : '',
   }
 }

@@ -75,6 +75,8 @@ export interface Plan {
   /** The generation on which it was made. */
   readonly based: number
   readonly lines: readonly PlanLine[]
+  /** So many lines are left out of the answer to a change that has been made; a plan has all of them. */
+  readonly more: number
   /** The elements that change, as nft would be told. */
   readonly nft: string
 }

@@ -18,7 +18,7 @@ const lines = [
   line({ verb: 'remove', what: 'list', name: 'office', sentence: 'no forward names it any more' }),
 ]
 
-const plan: Plan = { based: 7, lines, nft: 'add element inet drawbridge targets4 { … }\n' }
+const plan: Plan = { based: 7, lines, more: 0, nft: 'add element inet drawbridge targets4 { … }\n' }
 
 function fileIn({ state }: ApiServer, content: string): string {
   const path = join(state, 'gateway.yaml')
@@ -59,7 +59,7 @@ test('plan --nft adds what nft would be told', async () => {
 })
 
 test('plan exits 0 when nothing would change', async () => {
-  const api = await startApi(() => ({ based: 7, lines: [], nft: '' }))
+  const api = await startApi(() => ({ based: 7, lines: [], more: 0, nft: '' }))
   const ran = await runIn(api.state, ['plan', '-f', fileIn(api, 'version: 1')])
   expect(ran).toEqual({ code: 0, out: 'already so: nothing differs from generation 7\n', err: '' })
 })
@@ -88,4 +88,12 @@ test('a file that cannot be read is told before anything is asked', async () => 
   expect(broken.code).toBe(2)
   expect(JSON.parse(broken.out).problem).toMatchObject({ code: 'bad-document', status: 400 })
   expect(api.asked).toEqual([])
+})
+
+test('a change of very many is told by its first lines', async () => {
+  const api = await startApi(() =>
+    changed([line()], { plan: { based: 7, lines: [line()], more: 63_999, nft: '' } }),
+  )
+  const { out } = await runIn(api.state, ['apply', '-f', fileIn(api, 'version: 1')])
+  expect(out).toMatch(/^added .*\nand 63999 more\n$/)
 })

@@ -129,7 +129,7 @@ export function changed(lines: readonly PlanLine[], own: Partial<Changed> = {}):
   return {
     changed: lines.length > 0,
     generation: 8,
-    plan: { based: 7, lines, nft: '' },
+    plan: { based: 7, lines, more: 0, nft: '' },
     warnings: [],
     pending: null,
     ...own,

@@ -107,6 +107,7 @@ function merged(all: readonly Changed[]): Changed {
     plan: {
       based: Math.min(...all.map(({ plan }) => plan.based)),
       lines: all.flatMap(({ plan }) => plan.lines),
+      more: all.reduce((sum, { plan }) => sum + plan.more, 0),
       nft: all.map(({ plan }) => plan.nft).join(''),
     },
     warnings: all.flatMap(({ warnings }) => warnings),

@@ -75,8 +75,7 @@ async function requestOf({ world, options }: Call): Promise<ApplyRequest> {
   }
 }
 
-function linesOf({ lines, based }: Plan, tense: Tense): readonly string[] {
-  return lines.length === 0
-    ? [`already so: nothing differs from generation ${based}`]
-    : changeLines(lines, tense)
+function linesOf({ lines, more, based }: Plan, tense: Tense): readonly string[] {
+  if (lines.length === 0) return [`already so: nothing differs from generation ${based}`]
+  return [...changeLines(lines, tense), ...(more > 0 ? [`and ${more} more`] : [])]
 }
