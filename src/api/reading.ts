@@ -2,7 +2,7 @@
 import type { Counted } from '../agent/protocol.ts'
 import { describeForward, type Forward, printForward } from '../model/forward.ts'
 import { defaultSettings, printGateway, printMark } from '../model/gateway.ts'
-import { parseListen, printListen } from '../model/listen.ts'
+import { parseListen } from '../model/listen.ts'
 import { Problem } from '../model/problem.ts'
 import type { Recorded, Store } from '../store/store.ts'
 import type { Parts } from './gateway.ts'
@@ -106,9 +106,8 @@ function inOrder(store: Store): readonly Forward[] {
 /** By name, or by its opening as it was written. */
 export function findForward({ register }: Store, name: string): Forward {
   if (register.forwards.has(name) || !/[/@]/.test(name)) return register.named(name)
-  const listen = printListen(parseListen('name', name))
-  const found = [...register.forwards.values()].find((forward) => printListen(forward.listen) === listen)
-  return found ?? register.named(name)
+  const listen = parseListen('name', name)
+  return register.openings.exactly(listen) ?? register.named(name)
 }
 
 /** Everything that was changed after a generation, newest first. */

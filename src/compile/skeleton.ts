@@ -73,6 +73,8 @@ const output = ['ip daddr 127.0.0.0/8 return', 'ip6 daddr ::1 return', 'fib dadd
 
 /** Which forward is it? Its number goes into meta priority; a look-up that misses ends the rule, not the chain. */
 const finding = [
+  // Replies to a link-local client could not be routed back, so those addresses stay this machine's own.
+  'ip6 daddr fe80::/10 return',
   'meta l4proto tcp goto ports',
   'meta l4proto udp goto ports',
   'icmp type echo-request meta priority set ip daddr map @pings4 goto forwarded',

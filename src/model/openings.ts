@@ -62,6 +62,22 @@ export class Openings {
     return this.#meeting(forward)?.holder
   }
 
+  /** The forward whose opening is this one to the letter, in either family. */
+  exactly(listen: Listen): Forward | undefined {
+    const holder = this.#exactHolder(listen)
+    return holder && printListen(holder.listen) === printListen(listen) ? holder : undefined
+  }
+
+  #exactHolder(listen: Listen): Forward | undefined {
+    if (listen.kind === 'ping') return this.#pings.get(listen.address.text)
+    const [protocol = 'tcp'] = listen.protocols
+    const port = listen.ports[0]?.first ?? 0
+    const slots = ([4, 6] as const).flatMap(
+      (family) => this.#ports.get(portKey(family, protocol, port)) ?? [],
+    )
+    return slots.map((slot) => holderAt(slot, listen.place)).find((holder) => holder !== undefined)
+  }
+
   /** The forward that takes packets for this address and port, if any. */
   at({ family, text }: Address, protocol: Transport, port: number): Forward | undefined {
     const slot = this.#ports.get(portKey(family, protocol, port))

@@ -105,3 +105,14 @@ test('an error from the target comes back to the client', async () => {
   expect((await client.asks(gateway.outside, 7041, { protocol: 'udp' })).identity).toBe('server')
   await expect(client.asks(gateway.outside, 7040, { protocol: 'udp' })).rejects.toThrow(/refused/)
 })
+
+test('link-local addresses stay the gateway’s own, as replies to them could not be routed back', async () => {
+  const { client, gateway, server } = lab
+  for (const host of [server, gateway]) await host.answers('tcp', 7050)
+  await drawbridge.opens('tcp/7050', server.at6(7050), { takeOver: true })
+  expect((await client.asks(gateway.outside6, 7050)).identity).toBe('server')
+  const [, local] =
+    /inet6 (fe80::[0-9a-f:]+)/.exec(await gateway.run('ip', ['-6', 'addr', 'show', 'dev', 'out0'])) ?? []
+  const { stdout } = await client.tries('sh', ['-c', `sleep 0.3 | nc -6 -w 1 ${local}%eth0 7050`])
+  expect(stdout).toMatch(/^gateway /)
+})
