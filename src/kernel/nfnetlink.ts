@@ -10,6 +10,13 @@ const subsystemNftables = 10
 const batchBegin = 0x10
 const batchEnd = 0x11
 
+export const tableName = 'drawbridge'
+
+/** The type of a message of nftables (uapi/linux/netfilter/nf_tables.h). */
+export function nftMessage(type: number): number {
+  return (subsystemNftables << 8) | type
+}
+
 /** Address families as nfgenmsg has them; `inet` is the family of tables that see both. */
 export const family = { unspec: 0, inet: 1, ipv4: 2, ipv6: 10 } as const
 

@@ -1,10 +1,10 @@
 /** Our table in the kernel: elements written, read back and counted by netlink. Source: uapi/linux/netfilter/nf_tables.h. */
-import { createHash } from 'node:crypto'
 import type { Difference } from '../compile/difference.ts'
 import type { Element } from '../compile/elements.ts'
 import { layoutOf } from '../compile/sets.ts'
+import { orEmpty, untorn } from './dump.ts'
 import { decodeFields, encodeFields } from './fields.ts'
-import { type Answer, EINTR, KernelError, type Netlink } from './netlink.ts'
+import { type Answer, KernelError, type Netlink } from './netlink.ts'
 import {
   answerAttributes,
   attributes,
@@ -14,26 +14,19 @@ import {
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
+  nftMessage,
   single,
-  textOf,
+  tableName,
 } from './nfnetlink.ts'
 
-const tableName = 'drawbridge'
-const message = (type: number) => (10 << 8) | type
-const GETTABLE = message(1)
-const GETCHAIN = message(4)
-const GETRULE = message(7)
-const GETSET = message(10)
-const NEWSETELEM = message(12)
-const GETSETELEM = message(13)
-const DELSETELEM = message(14)
+const NEWSETELEM = nftMessage(12)
+const GETSETELEM = nftMessage(13)
+const DELSETELEM = nftMessage(14)
 
 const list = { table: 1, set: 2, elements: 3 } as const
 const element = { key: 1, data: 2, expression: 7, expressions: 11 } as const
 const value = 1
 const listItem = 1
-const tableFlags = 2
-const ENOENT = 2
 const EMSGSIZE = 90
 
 /** An attribute holds at most 64 KiB, so a set's elements are spread over messages of this many. */
@@ -224,99 +217,4 @@ function countOf(parts: Map<number, Buffer>): number {
 
 function firstOf(nested: Buffer | undefined): Buffer | undefined {
   return nested && [...eachAttribute(nested)][0]?.[1]
-}
-
-/** The names of our sets in the kernel. */
-export function readSetNames(netlink: Netlink): string[] {
-  const request = single(GETSET, NLM_F_DUMP, family.inet, (to) => to.text(1, tableName))
-  return orEmpty(() => netlink.request(request, 'reading sets')).map(({ body }) =>
-    textOf(answerAttributes(body).get(2)),
-  )
-}
-
-/** The names of the chains in our table. */
-export function readChainNames(netlink: Netlink): string[] {
-  const request = () => single(GETCHAIN, NLM_F_DUMP, family.inet, () => {})
-  const chains = untorn(() => netlink.request(request(), 'reading chains')).map(({ body }) =>
-    answerAttributes(body),
-  )
-  return chains.filter((chain) => textOf(chain.get(1)) === tableName).map((chain) => textOf(chain.get(3)))
-}
-
-const chainAttributes = { name: 3, hook: 4, policy: 5, type: 7 } as const
-const ruleAttributes = { table: 1, chain: 2, expressions: 4 } as const
-const setAttributes = { name: 2, flags: 3, keyType: 4, keyLength: 5, dataType: 6, dataLength: 7 } as const
-
-/**
- * What the kernel holds of the static part, as one hash: chains with their hooks, rules with their expressions, sets
- * with their types. Handles and counters are left out, so the same skeleton loaded twice has the same fingerprint.
- * '' when there is no table.
- */
-export function readFingerprint(netlink: Netlink): string {
-  const dump = (type: number) =>
-    untorn(() =>
-      netlink.request(
-        single(type, NLM_F_DUMP, family.inet, (to) => to.text(1, tableName)),
-        'reading the table',
-      ),
-    ).map(({ body }) => answerAttributes(body))
-  return (
-    orEmpty(() => {
-      const rules = dump(GETRULE).filter((rule) => textOf(rule.get(ruleAttributes.table)) === tableName)
-      const chains = dump(GETCHAIN).filter((chain) => textOf(chain.get(1)) === tableName)
-      const sets = dump(GETSET).filter((set) => !textOf(set.get(setAttributes.name)).startsWith('__'))
-      if (chains.length === 0) return []
-      const tables = dump(GETTABLE).filter((table) => textOf(table.get(1)) === tableName)
-      const hash = createHash('sha256')
-      for (const table of tables) digest(hash, table, [tableFlags])
-      for (const chain of chains) digest(hash, chain, Object.values(chainAttributes))
-      for (const rule of rules) digest(hash, withoutAnonymous(rule), Object.values(ruleAttributes))
-      for (const line of sets.map((set) => setLine(set)).sort()) hash.update(line)
-      return [hash.digest('hex')]
-    })[0] ?? ''
-  )
-}
-
-function digest(
-  hash: ReturnType<typeof createHash>,
-  parts: Map<number, Buffer>,
-  wanted: readonly number[],
-): void {
-  for (const type of wanted) hash.update(`${type}:`).update(parts.get(type) ?? '')
-}
-
-/** Anonymous sets (`{ tcp, udp }`) are numbered by the kernel; the number says nothing. */
-function withoutAnonymous(rule: Map<number, Buffer>): Map<number, Buffer> {
-  const bytes = rule.get(ruleAttributes.expressions)
-  if (!bytes) return rule
-  const text = bytes.toString('latin1').replace(/__set\d+\0*/g, '__set')
-  return new Map(rule).set(ruleAttributes.expressions, Buffer.from(text, 'latin1'))
-}
-
-function setLine(set: Map<number, Buffer>): string {
-  return Object.values(setAttributes)
-    .map((type) => set.get(type)?.toString('hex') ?? '')
-    .join(' ')
-}
-
-/** No such table or set is an answer, not a failure. */
-function orEmpty<T>(read: () => T[]): T[] {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof KernelError && error.errno === ENOENT) return []
-    throw error
-  }
-}
-
-/** A dump is torn when somebody commits meanwhile; the kernel says so, and it is read again. */
-function untorn<T>(read: () => T): T {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return read()
-    } catch (error) {
-      const torn = error instanceof KernelError && error.errno === EINTR
-      if (!torn || attempt === 10) throw error
-    }
-  }
 }

@@ -8,14 +8,8 @@ import { endFlow, readFlows, type TrackedFlow } from './flows.ts'
 import { openNft } from './libnftables.ts'
 import { NETLINK_ROUTE, openNetlink } from './netlink.ts'
 import { readDefaultInterfaces } from './routes.ts'
-import {
-  countElements,
-  readChainNames,
-  readFingerprint,
-  readSet,
-  readSetNames,
-  writeDifference,
-} from './table.ts'
+import { readChainNames, readFingerprint, readSetNames } from './structure.ts'
+import { countElements, readSet, writeDifference } from './table.ts'
 
 /** Enough for a transaction of 64,000 forwards and their options. */
 const bufferBytes = 256 * 1024 * 1024

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { exitCodeOf } from '../../src/cli/exit.ts'
-import { catalogue, Problem } from '../../src/model/problem.ts'
+import { catalogue } from '../../src/model/catalogue.ts'
+import { Problem } from '../../src/model/problem.ts'
 
 /** Every code of the catalogue that is not the operator's bad input. */
 const failures = [

@@ -1,6 +1,7 @@
 /** The catalogue of problems: every entry renders, and every sentence is one that a person can read and act on. */
 import { describe, expect, test } from 'vitest'
-import { catalogue, Problem, shown } from '../../src/model/problem.ts'
+import { catalogue } from '../../src/model/catalogue.ts'
+import { Problem, shown } from '../../src/model/problem.ts'
 import { expectClean } from './problems.ts'
 
 /** Facts as they are in the field; whatever else an entry asks for is a word. */
