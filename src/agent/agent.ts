@@ -5,7 +5,6 @@ import type { Door } from '../kernel/door.ts'
 import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
 import type { Intrusion } from '../kernel/watcher.ts'
-import type { Listener } from '../model/listeners.ts'
 import { Problem } from '../model/problem.ts'
 import type { BootFile } from './boot.ts'
 import { countForwards } from './counting.ts'
@@ -23,7 +22,6 @@ export interface Machine {
   readonly record: SkeletonRecord
   readonly boot: BootFile
   readonly readHost: () => HostFacts
-  readonly readListeners: () => readonly Listener[]
 }
 
 /** A repair that the kernel refused is tried again. */
@@ -56,7 +54,7 @@ export class Agent {
       case 'facts':
         return this.#facts()
       case 'listeners':
-        return this.#machine.readListeners()
+        return this.#machine.door.listeners()
       case 'counts': {
         const { numbers } = message
         return countForwards(this.#machine.door, numbers && this.#holding.elementsNumbered(new Set(numbers)))

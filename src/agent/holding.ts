@@ -93,7 +93,8 @@ export class Holding {
 
   /** The sets made by need that have elements, in a stable order. */
   used(): readonly string[] {
-    return [...this.#needs.keys()].filter((need) => readSetName(need)).sort()
+    const shielded = this.#shielded.length > 0 ? ['shielded'] : []
+    return [...shielded, ...this.#needs.keys()].filter((need) => readSetName(need)).sort()
   }
 
   /** The families in which at least one forward is on. */

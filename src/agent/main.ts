@@ -5,7 +5,6 @@ import { parseArgs } from 'node:util'
 import { openDoor } from '../kernel/door.ts'
 import { openForwarding } from '../kernel/forwarding.ts'
 import { readHost } from '../kernel/host.ts'
-import { readListeners } from '../kernel/listeners.ts'
 import { Problem } from '../model/problem.ts'
 import { Agent } from './agent.ts'
 import { openBootFile } from './boot.ts'
@@ -34,7 +33,6 @@ const machine = {
   record: openRecord(own),
   boot: openBootFile(own),
   readHost,
-  readListeners,
 }
 const agent = new Agent(machine)
 

@@ -47,7 +47,6 @@ export const staticSets: Readonly<Record<string, SetLayout>> = {
   sources4: { key: ['classid'], data: ['ipv4_addr'] },
   sources6: { key: ['classid'], data: ['ipv6_addr'] },
   outside: { key: ['ifname'] },
-  shielded: { key: ['nf_proto'] },
   hairpin: { key: ['iface_index', 'iface_index'], dynamic: {} },
 }
 
@@ -61,6 +60,8 @@ export type NamedSet =
   | { readonly kind: 'open'; readonly count: number }
   /** The forwards that say how to treat the source address. */
   | { readonly kind: 'chosen' }
+  /** The families in which nothing but forwards passes from outside. */
+  | { readonly kind: 'shielded' }
 
 export function setName(set: NamedSet): string {
   switch (set.kind) {
@@ -71,13 +72,14 @@ export function setName(set: NamedSet): string {
     case 'open':
       return `open_${set.count}`
     case 'chosen':
-      return 'chosen'
+    case 'shielded':
+      return set.kind
   }
 }
 
 /** Reads a name that `setName` made; undefined for every other name. */
 export function readSetName(name: string): NamedSet | undefined {
-  if (name === 'chosen') return { kind: 'chosen' }
+  if (name === 'chosen' || name === 'shielded') return { kind: name }
   const match = /^(?:allowed([46])_(\d+)|rate_(\d+)_(second|minute|hour)|open_(\d+))$/.exec(name)
   if (!match) return undefined
   const [, family, length, rate, per, open] = match
@@ -105,6 +107,7 @@ export function layoutOf(name: string): SetLayout {
 }
 
 function namedLayout(set: NamedSet): SetLayout {
+  if (set.kind === 'shielded') return { key: ['nf_proto'] }
   if (set.kind !== 'allowed') return { key: ['classid'] }
   return { key: ['classid', set.family === 4 ? 'ipv4_addr' : 'ipv6_addr'] }
 }

@@ -33,6 +33,8 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
   const meters = used.flatMap(metersOf)
   // Which forward it is has to be found out again after translation only where the answer makes a difference.
   const choosing = used.some(({ kind }) => kind === 'chosen')
+  // A base chain of the forward hook sees every packet, so it is there only where it is needed.
+  const shielding = used.some(({ kind }) => kind === 'shielded')
   return {
     sets: [...Object.keys(staticSets), ...used.map(setName), ...meters].sort(),
     chains: [
@@ -42,11 +44,7 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
         rules: ['fib daddr type local jump forwards'],
       },
       { name: 'output', hook: 'type nat hook output priority -105', rules: output },
-      {
-        name: 'forward',
-        hook: 'type filter hook forward priority filter - 5',
-        rules: shield,
-      },
+      ...(shielding ? [shieldChain] : []),
       {
         name: 'postrouting',
         hook: 'type nat hook postrouting priority srcnat - 5',
@@ -141,11 +139,15 @@ function ours({ value, mask }: Mark, chain: string): string {
  * connection (a stray answer, a scanner's FIN) are neither new nor of a forward, and have no status to ask about. All but
  * first packets leave by the first rule, as this chain sees every packet.
  */
-const shield = [
-  'ct state established,related accept',
-  'meta nfproto @shielded iifname @outside ct state invalid,untracked drop',
-  'meta nfproto @shielded iifname @outside ct state new ct status & dnat == 0 drop',
-]
+const shieldChain: Chain = {
+  name: 'forward',
+  hook: 'type filter hook forward priority filter - 5',
+  rules: [
+    'ct state established,related accept',
+    'meta nfproto @shielded iifname @outside ct state invalid,untracked drop',
+    'meta nfproto @shielded iifname @outside ct state new ct status & dnat == 0 drop',
+  ],
+}
 
 function allowRules(set: NamedSet): string[] {
   if (set.kind !== 'allowed') return []

@@ -60,6 +60,7 @@ export async function openDoor(): Promise<Door> {
   const door: Door = {
     port: ask('port'),
     defaultInterfaces: ask('defaultInterfaces'),
+    listeners: ask('listeners'),
     runNft: ask('runNft'),
     write: ask('write'),
     countElements: ask('countElements'),

@@ -1,44 +1,63 @@
-/** What listens on this machine, read from procfs. Source: proc_pid_net(5), net/ipv4/tcp_ipv4.c (get_tcp4_sock). */
+/**
+ * What listens on this machine, by sock_diag: /proc/net/tcp would walk the table of all connections for it.
+ * Source: sock_diag(7), include/uapi/linux/inet_diag.h.
+ */
 import { readFileSync } from 'node:fs'
 import ipaddr from 'ipaddr.js'
 import type { Listener } from '../model/listeners.ts'
+import type { Netlink } from './netlink.ts'
 
-const TCP_LISTEN = '0A'
-/** An unconnected UDP socket has the state that TCP calls closed. */
-const UDP_UNCONNECTED = '07'
-
-const files = [
-  { name: 'tcp', protocol: 'tcp', state: TCP_LISTEN },
-  { name: 'tcp6', protocol: 'tcp', state: TCP_LISTEN },
-  { name: 'udp', protocol: 'udp', state: UDP_UNCONNECTED },
-  { name: 'udp6', protocol: 'udp', state: UDP_UNCONNECTED },
+const SOCK_DIAG_BY_FAMILY = 20
+const NLM_F_REQUEST_DUMP = 0x301
+const requestLength = 16 + 56
+const families = { 4: 2, 6: 10 } as const
+/** A UDP socket that is not connected has the state that TCP calls closed. */
+const kinds = [
+  { protocol: 'tcp', number: 6, state: 10 },
+  { protocol: 'udp', number: 17, state: 7 },
 ] as const
 
-export function readListeners(): Listener[] {
-  return files.flatMap(({ name, protocol, state }) => {
-    const lines = readTable(name).split('\n').slice(1)
-    return lines.flatMap((line) => {
-      const [, local = '', , found, , , , uid] = line.trim().split(/\s+/)
-      if (found !== state) return []
-      const [address = '', port = ''] = local.split(':')
-      return [{ protocol, address: addressOf(address), port: Number.parseInt(port, 16), uid: Number(uid) }]
-    })
-  })
+/** Where struct inet_diag_msg has what is wanted. */
+const at = { port: 4, address: 8, uid: 64 } as const
+
+export function readListeners(netlink: Netlink): Listener[] {
+  const ephemeral = readEphemeralPorts()
+  return kinds.flatMap(({ protocol, number, state }) =>
+    ([4, 6] as const).flatMap((family) => {
+      const answers = netlink.request(requestFor(families[family], number, state), 'reading listeners')
+      const found = answers.map(({ body }) => ({
+        protocol,
+        address: addressOf(body.subarray(at.address, at.address + (family === 4 ? 4 : 16))),
+        port: body.readUInt16BE(at.port),
+        uid: body.readUInt32LE(at.uid),
+      }))
+      // An unconnected UDP socket on such a port is somebody's question to another machine, not a service.
+      return found.filter(({ port }) => protocol === 'tcp' || port < ephemeral.first || port > ephemeral.last)
+    }),
+  )
 }
 
-function readTable(name: string): string {
-  try {
-    return readFileSync(`/proc/self/net/${name}`, 'utf8')
-  } catch {
-    return ''
-  }
+function requestFor(family: number, protocol: number, state: number): Buffer {
+  const request = Buffer.alloc(requestLength)
+  request.writeUInt32LE(requestLength, 0)
+  request.writeUInt16LE(SOCK_DIAG_BY_FAMILY, 4)
+  request.writeUInt16LE(NLM_F_REQUEST_DUMP, 6)
+  request.writeUInt8(family, 16)
+  request.writeUInt8(protocol, 17)
+  request.writeUInt32LE(1 << state, 20)
+  return request
 }
 
-/** 32-bit words in the machine's byte order, in hexadecimal; every machine that we run on is little-endian. */
-function addressOf(hex: string): string {
-  const bytes = Buffer.from(hex, 'hex')
-  bytes.swap32()
+function addressOf(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join('.')
   const address = new ipaddr.IPv6([...bytes])
   return address.isIPv4MappedAddress() ? address.toIPv4Address().toString() : address.toRFC5952String()
+}
+
+function readEphemeralPorts(): { first: number; last: number } {
+  const [first = 0, last = 0] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8')
+    .trim()
+    .split(/\s+/)
+    .map(Number)
+  return { first, last }
 }

@@ -20,6 +20,7 @@ const AF_NETLINK = 16
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000
 const NETLINK_NETFILTER = 12
 export const NETLINK_ROUTE = 0
+export const NETLINK_SOCK_DIAG = 4
 const SOL_SOCKET = 1
 const SO_SNDBUF = 7
 const SO_RCVBUF = 8

@@ -53,8 +53,18 @@ export function readFingerprint(netlink: Netlink): string {
       const tables = dump(GETTABLE).filter((table) => textOf(table.get(1)) === tableName)
       const hash = createHash('sha256')
       for (const table of tables) digest(hash, table, [tableFlags])
-      for (const chain of chains) digest(hash, chain, Object.values(chainAttributes))
-      for (const rule of rules) digest(hash, withoutAnonymous(rule), Object.values(ruleAttributes))
+      // Chains by name, as they lie in the order in which they came to be needed; rules in their order, which counts.
+      const named = (part: Map<number, Buffer>, type: number) => textOf(part.get(type))
+      const byName = chains.sort((a, b) =>
+        named(a, chainAttributes.name) < named(b, chainAttributes.name) ? -1 : 1,
+      )
+      const inChain = Map.groupBy(rules, (rule) => named(rule, ruleAttributes.chain))
+      for (const chain of byName) {
+        digest(hash, chain, Object.values(chainAttributes))
+        for (const rule of inChain.get(named(chain, chainAttributes.name)) ?? []) {
+          digest(hash, withoutAnonymous(rule), Object.values(ruleAttributes))
+        }
+      }
       for (const line of sets.map((set) => setLine(set)).sort()) hash.update(line)
       return [hash.digest('hex')]
     })[0] ?? ''

@@ -6,7 +6,8 @@ import { layoutOf } from '../compile/sets.ts'
 import type { Mark } from '../model/gateway.ts'
 import { endFlow, readFlows, type TrackedFlow } from './flows.ts'
 import { openNft } from './libnftables.ts'
-import { NETLINK_ROUTE, openNetlink } from './netlink.ts'
+import { readListeners } from './listeners.ts'
+import { NETLINK_ROUTE, NETLINK_SOCK_DIAG, openNetlink } from './netlink.ts'
 import { readDefaultInterfaces } from './routes.ts'
 import { readChainNames, readFingerprint, readSetNames } from './structure.ts'
 import { countElements, readSet, writeDifference } from './table.ts'
@@ -16,6 +17,7 @@ const bufferBytes = 256 * 1024 * 1024
 
 const netlink = openNetlink(bufferBytes)
 const routes = openNetlink(4 * 1024 * 1024, NETLINK_ROUTE)
+const sockets = openNetlink(4 * 1024 * 1024, NETLINK_SOCK_DIAG)
 const nft = openNft()
 
 const calls = {
@@ -23,6 +25,8 @@ const calls = {
   port: () => netlink.port,
   /** The interfaces that default routes leave by. */
   defaultInterfaces: () => readDefaultInterfaces(routes),
+  /** What listens on this machine. */
+  listeners: () => readListeners(sockets),
   /** Runs nft text as one transaction. */
   runNft: (text: string) => nft.run(text),
   /** Commits a difference; gives the added elements that are not there afterwards. */

@@ -12,7 +12,8 @@ export interface Compiled {
 export function compiled({ settings, lists, forwards }: Written, shield: readonly Family[] = []): Compiled {
   const byName = new Map(lists.map((list) => [list.name, list]))
   const on = forwards.filter(({ enabled }) => enabled)
-  const used = [...new Set(on.flatMap((forward) => neededSets(forward, byName)))].sort()
+  const needed = on.flatMap((forward) => neededSets(forward, byName))
+  const used = [...new Set([...needed, ...(shield.length > 0 ? ['shielded'] : [])])].sort()
   return {
     elements: [
       ...forwards.flatMap((forward, index) => elementsOf({ number: index + 1, forward }, byName)),

@@ -11,7 +11,6 @@ import { openRecord } from '../../src/agent/record.ts'
 import { type Door, openDoor } from '../../src/kernel/door.ts'
 import { openForwarding } from '../../src/kernel/forwarding.ts'
 import { readHost } from '../../src/kernel/host.ts'
-import { readListeners } from '../../src/kernel/listeners.ts'
 import { memoryAgent, putOf } from '../reconcile/agent.ts'
 import { enterNewNetwork, run } from './network.ts'
 
@@ -39,7 +38,6 @@ function machineWith(through: Door): Machine {
     record: openRecord(directory),
     boot: openBootFile(directory),
     readHost,
-    readListeners,
   }
 }
 

@@ -166,7 +166,7 @@ test('one forward of 64,512 ports is written, read back and taken out again', as
 
 describe('the fingerprint', () => {
   const web = gatewayOf('tcp/8443 -> 10.0.0.5:443')
-  const { skeleton, elements } = compiled(web)
+  const { skeleton, elements } = compiled(web, [4])
 
   test('is the same for the same skeleton: loaded twice, anew, and beside other tables', async () => {
     await load(skeleton)
