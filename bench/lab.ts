@@ -65,8 +65,8 @@ async function addGateway(name: string, number: number): Promise<Gateway> {
   await ip(name, 'link set in up')
   await ip(name, `route add default via ${out}.10`)
   await ip('server', `route add ${out}.0/24 via ${inside}.1`)
-  // A machine that forwards nothing yet: whoever opens forwards here turns it on.
-  await made.run('sysctl', '-qw', 'net.ipv4.ip_forward=0')
+  // A gateway, as one has it: it forwards already, and its own rules say what.
+  await made.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
   return {
     ...made,
     outside: `${out}.1`,

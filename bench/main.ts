@@ -40,8 +40,8 @@ async function main(scratch: string): Promise<void> {
   await run('ip', 'link', 'set', 'lo', 'up')
   const lab = await startLab()
   const rows = await setUpRows(lab, scratch)
-  const { byHand, again, one, many, guarded } = rows
-  const all = [byHand, again, one, many, guarded]
+  const { byHand, again, one, many, guarded, shielded } = rows
+  const all = [byHand, again, one, many, guarded, shielded]
 
   for (const manner of ['alone', 'crowd'] as const) {
     const measured = await measureConnections(lab, join(scratch, 'crr'), manner, all, effort[manner])
@@ -55,6 +55,7 @@ Bulk: iperf3 for ${effort.bulk.seconds} s, ${effort.bulk.rounds} rounds.
 ${reportBulk(bulk)}`)
 
   await guarded.drawbridge.stop()
+  await shielded.drawbridge.stop()
   const compared = await measureControlPlane(rows, scratch, effort.control)
   say(`
 Changes: ratio to what stands at the right, less is better; median [95 % confidence interval].

@@ -22,20 +22,22 @@ export interface Rows {
   readonly one: ProductRow
   readonly many: ProductRow
   readonly guarded: ProductRow
+  readonly shielded: ProductRow
 }
 
 const onePort = 8080
 
 export async function setUpRows(lab: Lab, scratch: string): Promise<Rows> {
   const all = { ...many, targetPort }
-  const [hand, again, one, full, guarded] = await Promise.all([
+  const [hand, again, one, full, guarded, shielded] = await Promise.all([
     byHand(lab, scratch, 'hand', 'one rule written by hand'),
     byHand(lab, scratch, 'again', 'the same again (noise)'),
     product(lab, scratch, 'one', 'Drawbridge, 1 forward', { low: onePort, count: 1, targetPort }),
     product(lab, scratch, 'many', 'Drawbridge, 64,000 forwards', all),
     product(lab, scratch, 'guarded', 'the same, 3 sources each', { ...all, from: threeSources }),
+    product(lab, scratch, 'shielded', '64,000, shielded', all, '0'),
   ])
-  return { byHand: hand, again, one, many: full, guarded }
+  return { byHand: hand, again, one, many: full, guarded, shielded }
 }
 
 /** As short as it can be written: nothing is masqueraded, marked or counted. */
@@ -44,7 +46,6 @@ async function byHand(lab: Lab, scratch: string, name: string, title: string): P
   const rules = join(scratch, `${name}.nft`)
   await writeFile(rules, textOf(`tcp dport ${onePort} dnat ip to ${gateway.target}:${targetPort}`))
   await gateway.run('nft', '-f', rules)
-  await gateway.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
   await forgetQuickly(gateway)
   return { title, gateway, low: onePort, high: onePort }
 }
@@ -65,8 +66,10 @@ async function product(
   name: string,
   title: string,
   opened: Omit<Wanted, 'target'>,
+  forwardsBefore = '1',
 ): Promise<ProductRow> {
   const gateway = await lab.addGateway(name)
+  await gateway.run('sysctl', '-qw', `net.ipv4.ip_forward=${forwardsBefore}`)
   const drawbridge = await startDrawbridge(gateway, join(scratch, name))
   await openAll(drawbridge, forwardsOf({ target: gateway.target, ...opened }))
   await forgetQuickly(gateway)
