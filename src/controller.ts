@@ -6,7 +6,7 @@ import { agentAt } from './agent/client.ts'
 import { buildApp, loadAll } from './api/app.ts'
 import { GatewayService } from './api/gateway.ts'
 import { GatewayReader } from './api/reading.ts'
-import { journalLine } from './journal.ts'
+import { journalLine, spokenLine } from './journal.ts'
 import { Problem } from './model/problem.ts'
 import { apiSocket } from './paths.ts'
 import { startConfirmation } from './reconcile/confirmation.ts'
@@ -50,7 +50,8 @@ async function main(): Promise<void> {
   const store = openSqliteStore(join(values.state, 'store', 'drawbridge.db'))
   const agent = agentAt(join(values.run, 'agent', 'agent.sock'))
   store.onCommit((record) => {
-    if (record) process.stdout.write(journalLine(record))
+    const line = process.stdout.isTTY ? spokenLine : journalLine
+    if (record) process.stdout.write(line(record))
   })
   const stopExpiry = startExpiry(store, clock)
   const stopConfirmation = startConfirmation(store, clock)
