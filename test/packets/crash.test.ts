@@ -82,3 +82,34 @@ test(`${crashes} crashes at any point of a change`, { timeout: crashes * 4000 + 
   expect(await drawbridge.api.verify()).toMatchObject({ broken: null })
   expect(await held.end()).toMatchObject({ end: 'held', inOrder: true })
 })
+
+const restarts = Number(process.env.RESTARTS ?? 3)
+
+test(`${restarts} restarts under load: no new connection fails, no stream stalls`, {
+  timeout: restarts * 5000 + 30_000,
+}, async (t) => {
+  const lab = await startLab(t)
+  const { client, gateway, server } = lab
+  await server.answers('tcp', 80)
+  const drawbridge = await startDrawbridge(lab)
+  await drawbridge.opens('tcp/8000', server.at(80), { from: ['203.0.113.0/24'] })
+  const held = await client.holds(gateway.outside, 8000)
+  const seen = { asked: 0, failed: 0 }
+  let over = false
+  const load = (async () => {
+    while (!over) {
+      seen.asked += 1
+      await client.asks(gateway.outside, 8000, { timeout: 1000 }).catch(() => {
+        seen.failed += 1
+      })
+    }
+  })()
+  for (let restart = 0; restart < restarts; restart += 1) await drawbridge.restart()
+  over = true
+  await load
+  expect(seen.failed).toBe(0)
+  expect(seen.asked).toBeGreaterThan(restarts * 100)
+  const { end, inOrder, longestStall } = await held.end()
+  expect([end, inOrder]).toEqual(['held', true])
+  expect(longestStall).toBeLessThan(500)
+})
