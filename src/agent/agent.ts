@@ -34,7 +34,7 @@ export class Agent {
   #holding = new Holding()
   /** The generation that the kernel is known to hold; null: nothing is known, and the next message must be whole. */
   #holds: number | null = null
-  #outside = ''
+  #outside: readonly string[] = []
   #anchored = false
   /** The generation in the boot file, as far as this process has written it. */
   #booted: number | null = null
@@ -99,12 +99,16 @@ export class Agent {
   async follow(): Promise<void> {
     const outside = await this.#readOutside()
     const generation = this.#holds
-    if (generation === null || outside.join() === this.#outside) return
-    this.#holds = null
+    if (generation === null || outside.join() === this.#outside.join()) return
     const difference = this.#holding.takeOutside(outside)
-    await this.#keeper.write(this.#holding, difference)
-    this.#holds = generation
-    this.#outside = outside.join()
+    try {
+      await this.#keeper.write(this.#holding, difference)
+    } catch (error) {
+      // As it was, so that the next look finds the same difference and tries again.
+      this.#holding.takeOutside(this.#outside)
+      throw error
+    }
+    this.#outside = outside
     if (this.#booted === generation)
       this.#appendBoot(generation, generation, difference, this.#keeper.skeleton)
   }
@@ -133,7 +137,7 @@ export class Agent {
     holding.take(message)
     const outside = await this.#readOutside()
     holding.takeOutside(outside)
-    this.#outside = outside.join()
+    this.#outside = outside
     this.#holds = null
     this.#holding = holding
     await this.#shield(true)

@@ -20,33 +20,23 @@ export interface AppParts extends Parts {
 /** A gateway of 64,000 forwards is some 10 MB. */
 const bodyLimit = 64 * 1024 * 1024
 
-const openRequest = z.strictObject({
-  forward: z.union([z.string(), forwardDocument]),
+/** What every change can be asked with. */
+const trial = {
+  based: z.int().optional(),
+  dry_run: z.boolean().optional(),
+  confirm: z.int().min(1).max(86400).optional(),
+}
+
+const wishes = {
+  ...trial,
   privileged: z.boolean().optional(),
   take_over: z.boolean().optional(),
-  based: z.int().optional(),
-  dry_run: z.boolean().optional(),
-  confirm: z.int().min(1).max(86400).optional(),
   note: z.string().optional(),
-})
+}
 
-const applyRequest = z.strictObject({
-  gateway: z.unknown(),
-  prune: z.boolean().optional(),
-  privileged: z.boolean().optional(),
-  take_over: z.boolean().optional(),
-  based: z.int().optional(),
-  dry_run: z.boolean().optional(),
-  confirm: z.int().min(1).max(86400).optional(),
-  note: z.string().optional(),
-})
-
-const rollbackRequest = z.strictObject({
-  to: z.int().optional(),
-  based: z.int().optional(),
-  dry_run: z.boolean().optional(),
-  confirm: z.int().min(1).max(86400).optional(),
-})
+const openRequest = z.strictObject({ forward: z.union([z.string(), forwardDocument]), ...wishes })
+const applyRequest = z.strictObject({ gateway: z.unknown(), prune: z.boolean().optional(), ...wishes })
+const rollbackRequest = z.strictObject({ to: z.int().optional(), ...trial })
 
 const named = z.strictObject({ name: z.string().max(2000) })
 const generationText = z.string().regex(/^\d{1,15}$/)
@@ -198,7 +188,7 @@ async function status({ store, runner, agent, version }: AppParts, waitSeconds: 
   const bootTrouble = facts?.bootTrouble ? Problem.of('boot-file', { words: facts.bootTrouble }) : null
   const problem = facts?.repairs.fighting ? fought(facts.repairs) : (runner.problem ?? bootTrouble)
   return {
-    ready: runner.holds === store.generation && facts !== undefined,
+    ready: runner.holds === store.generation && facts?.holds === store.generation,
     generation: store.generation,
     kernel: runner.holds,
     agent: facts ? 'up' : 'away',
