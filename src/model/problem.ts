@@ -1,5 +1,6 @@
 /** A problem is an error a person can act on; its words stand in the catalogue. */
-import { catalogue, type Entry } from './catalogue.ts'
+import type { Entry } from './catalogue/entry.ts'
+import { catalogue } from './catalogue.ts'
 
 export type ProblemCode = keyof typeof catalogue
 type FactsOf<C extends ProblemCode> = Parameters<(typeof catalogue)[C]['says']>[0]

@@ -1,0 +1,80 @@
+/** Why a change that is well written is not made. */
+import { entry } from './entry.ts'
+
+export const changeProblems = {
+  'name-taken': entry<{ name: string; listen: string }>({
+    status: 409,
+    says: ({ name, listen }) => `name: "${name}" is taken by the forward of ${listen}`,
+    remedy: ({ name }) => `Choose another name with --name, or close it first: drawbridge close ${name}.`,
+  }),
+  'listen-taken': entry<{ listen: string; holder: string; shared: string }>({
+    status: 409,
+    says: ({ listen, holder, shared }) => `listen: ${listen} overlaps the forward "${holder}" (${shared})`,
+    remedy: ({ holder }) => `Pick another port, or close it first: drawbridge close ${holder}.`,
+  }),
+  'privileged-port': entry<{ listen: string; port: number }>({
+    status: 400,
+    says: ({ listen, port }) =>
+      `listen: ${listen} opens port ${port}, below 1024, where system services live`,
+    remedy: () => 'Add --privileged to the command, or privileged: true to the file, if this is meant.',
+  }),
+  loop: entry<{ field: string; path: string }>({
+    status: 400,
+    says: ({ field, path }) => `${field}: the forward would lead back to itself: ${path}`,
+    remedy: () => 'Give the host that serves in the end as target, for example 10.0.0.5:80.',
+  }),
+  chained: entry<{ field: string; target: string; holder: string }>({
+    status: 400,
+    says: ({ field, target, holder }) =>
+      `${field}: ${target} is itself an opening of this gateway ("${holder}"), and a packet is translated once only`,
+    remedy: ({ holder }) => `Give the target of "${holder}" as the target here too.`,
+  }),
+  'shadows-listener': entry<{ listen: string; service: string; uid: number }>({
+    status: 409,
+    says: ({ listen, service, uid }) =>
+      `listen: ${listen} would hide the service of this machine on ${service} (user ${uid}): its packets would go to the target`,
+    remedy: () => 'Pick another port, or add --take-over if the service is to be hidden.',
+  }),
+  'no-such-forward': entry<{ name: string; nearest: string }>({
+    status: 404,
+    says: ({ name }) => `there is no forward ${name}`,
+    remedy: ({ nearest }) =>
+      nearest ? `Did you mean "${nearest}"?` : 'See what there is with: drawbridge list.',
+  }),
+  'stale-generation': entry<{ based: number; now: number }>({
+    status: 409,
+    says: ({ based, now }) => `the change was made on generation ${based}, but the gateway is at ${now}`,
+    remedy: () => 'Look at what changed (drawbridge list) and make the change again.',
+  }),
+  'too-many-limits': entry<{ what: string; most: number }>({
+    status: 400,
+    says: ({ what, most }) => `limits: more than ${most} different values of ${what} on one gateway`,
+    remedy: () => 'Use the same value for several forwards; each distinct value is one rule in the kernel.',
+  }),
+  unconfirmed: entry<{ base: number; deadline: string }>({
+    status: 409,
+    says: ({ base, deadline }) =>
+      `a change waits for its confirmation; without it, generation ${base} returns at ${deadline}`,
+    remedy: () => 'Keep it with: drawbridge confirm. Or wait until it is undone.',
+  }),
+  'nothing-to-confirm': entry<{ now: number }>({
+    status: 409,
+    says: ({ now }) => `no change waits for a confirmation; the gateway is at generation ${now}`,
+    remedy: () => 'If one did, its time is over and it was undone. See: drawbridge history.',
+  }),
+  'old-connection': entry<Record<never, never>>({
+    status: 409,
+    says: () => 'this connection is older than the change, so it does not show that you can still get in',
+    remedy: () => 'Confirm over a new connection: drawbridge confirm opens one by itself.',
+  }),
+  'no-such-generation': entry<{ wanted: string; now: number }>({
+    status: 404,
+    says: ({ wanted, now }) => `there is no generation ${wanted}; the gateway is at ${now}`,
+    remedy: () => 'See which there are with: drawbridge history.',
+  }),
+  'audit-broken': entry<{ generation: number; why: string }>({
+    status: 409,
+    says: ({ generation, why }) => `the audit log is broken at generation ${generation}: ${why}`,
+    remedy: () => 'Compare with a copy of the store from before; somebody wrote to it beside Drawbridge.',
+  }),
+} as const

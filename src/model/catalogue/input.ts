@@ -1,0 +1,134 @@
+/** What can be wrong with a value that somebody wrote. */
+import { type Bad, entry } from './entry.ts'
+
+export const inputProblems = {
+  'bad-address': entry<Bad>({
+    status: 400,
+    says: ({ field, value }) => `${field}: ${value} is not an IPv4 or IPv6 address`,
+    remedy: () => 'Write an address such as 10.0.0.5 or fd00::5 (with a port: 10.0.0.5:80 or [fd00::5]:80).',
+  }),
+  'bad-prefix': entry<Bad & { why: string }>({
+    status: 400,
+    says: ({ field, value, why }) => `${field}: ${value} is not an address, a prefix or a list: ${why}`,
+    remedy: () => 'Write an address, a prefix or a list, for example 203.0.113.7, 198.51.100.0/24 or office.',
+  }),
+  'bad-ports': entry<Bad & { why: string }>({
+    status: 400,
+    says: ({ field, value, why }) => `${field}: ${value} is not a list of ports: ${why}`,
+    remedy: () => 'Ports run from 1 to 65535: one (80), a list (80,443) or a range (8000-8100).',
+  }),
+  'bad-listen': entry<Bad & { why: string }>({
+    status: 400,
+    says: ({ field, value, why }) => `${field}: ${value} is not an opening: ${why}`,
+    remedy: () =>
+      'Write protocol/ports, for example tcp/8080, tcp+udp/53@203.0.113.5, udp/20000-20100%eth0 or icmp@203.0.113.5.',
+  }),
+  'bad-target': entry<Bad & { why: string }>({
+    status: 400,
+    says: ({ field, value, why }) => `${field}: ${value} is not a target: ${why}`,
+    remedy: () =>
+      'Write an address and a port, for example 10.0.0.5:80 or [fd00::5]:80; port left out = same port.',
+  }),
+  'host-name': entry<Bad>({
+    status: 400,
+    says: ({ field, value }) =>
+      `${field}: ${value} is a host name, and targets are IP addresses in this version`,
+    remedy: ({ value }) => `Write the address that ${value} has, for example 10.0.0.5:80.`,
+  }),
+  pool: entry<{ field: string; family: number }>({
+    status: 400,
+    says: ({ field, family }) =>
+      `${field}: two IPv${family} targets make a pool, and pools are not in this version`,
+    remedy: () => 'Give one IPv4 and at most one IPv6 target, for example [10.0.0.5:80, "[fd00::5]:80"].',
+  }),
+  'target-unusable': entry<Bad & { why: string }>({
+    status: 400,
+    says: ({ field, value, why }) => `${field}: ${value} cannot be a target: ${why}`,
+    remedy: () => 'Give the address of a host behind this gateway, for example 10.0.0.5:80.',
+  }),
+  'target-family': entry<Bad & { listen: string }>({
+    status: 400,
+    says: ({ field, value, listen }) =>
+      `${field}: ${value} is of another address family than the opening ${listen}`,
+    remedy: () => 'An IPv4 listen address takes an IPv4 target, an IPv6 listen address an IPv6 target.',
+  }),
+  'ports-differ': entry<Bad & { listen: string; have: number; want: number }>({
+    status: 400,
+    says: ({ field, value, listen, have, want }) =>
+      `${field}: ${value} names ${have} ports, but the opening ${listen} has ${want}`,
+    remedy: () =>
+      'Give the first port only (udp/20000-20100 to 10.0.0.9:10000 maps port by port), or send all to one port with 10.0.0.9:=10000.',
+  }),
+  'ports-ambiguous': entry<Bad & { listen: string; port: number }>({
+    status: 400,
+    says: ({ field, value, listen }) =>
+      `${field}: ${value} does not say how the ranges of ${listen} map to one target port`,
+    remedy: ({ port }) => `Write :=${port} to send every port to ${port}, or give one forward per range.`,
+  }),
+  'ports-overflow': entry<Bad & { last: number }>({
+    status: 400,
+    says: ({ field, value, last }) => `${field}: ${value} would end at port ${last}, past 65535`,
+    remedy: () => 'Choose a lower first target port, or a shorter range.',
+  }),
+  'bad-name': entry<Bad>({
+    status: 400,
+    says: ({ field, value }) => `${field}: ${value} is not a name`,
+    remedy: () =>
+      'A name has 1 to 63 letters, digits, dots, dashes and underscores and starts with a letter, for example web-1.',
+  }),
+  'bad-limit': entry<Bad & { example: string }>({
+    status: 400,
+    says: ({ field, value }) => `${field}: ${value} is not a limit`,
+    remedy: ({ example }) => `Write for example ${example}.`,
+  }),
+  'bad-source-nat': entry<Bad>({
+    status: 400,
+    says: ({ field, value }) => `${field}: ${value} is not a way to treat the source address`,
+    remedy: () => 'Write auto, preserve, masquerade or an address of this gateway such as 10.0.0.1.',
+  }),
+  'bad-time': entry<Bad>({
+    status: 400,
+    says: ({ field, value }) => `${field}: ${value} is not a time`,
+    remedy: () =>
+      'Write a time with its zone, for example 2027-01-31T00:00:00Z (or --for 2h on the command line).',
+  }),
+  over: entry<Bad>({
+    status: 400,
+    says: ({ field, value }) => `${field}: ${value} is over already, so the forward would never be open`,
+    remedy: () => 'Give a time to come, for example with --for 2h.',
+  }),
+  'bad-text': entry<Bad>({
+    status: 400,
+    says: ({ field, value }) => `${field}: ${value} is not plain text of at most 200 characters in one line`,
+    remedy: () => 'Shorten it and leave out control characters, for example "for the night shift".',
+  }),
+  'bad-value': entry<Bad & { expected: string }>({
+    status: 400,
+    says: ({ field, value, expected }) => `${field}: ${value} is not ${expected}`,
+    remedy: ({ field, expected }) => `Give ${field} as ${expected}.`,
+  }),
+  'missing-value': entry<{ field: string }>({
+    status: 400,
+    says: ({ field }) => `${field} is missing`,
+    remedy: ({ field }) =>
+      field === 'version'
+        ? 'Begin the file with the line: version: 1'
+        : 'A forward has at least listen and to, for example { listen: tcp/8443, to: 10.0.0.5:443 }.',
+  }),
+  'bad-document': entry<{ why: string }>({
+    status: 400,
+    says: ({ why }) => `the file cannot be read as a gateway: ${why}`,
+    remedy: () => 'Start from: version: 1, then forwards: with one line "- tcp/8443 -> 10.0.0.5:443" each.',
+  }),
+  'unknown-key': entry<{ field: string; known: string; nearest: string }>({
+    status: 400,
+    says: ({ field }) => `${field}: there is no such key`,
+    remedy: ({ nearest, known }) => (nearest ? `Did you mean ${nearest}?` : `Known keys: ${known}.`),
+  }),
+  'unknown-list': entry<{ field: string; list: string; known: string }>({
+    status: 400,
+    says: ({ field, list }) => `${field}: there is no list named ${list}`,
+    remedy: ({ list, known }) =>
+      `Lists here: ${known}. Define it in the file: lists: { ${list}: [198.51.100.0/24] }.`,
+  }),
+} as const
