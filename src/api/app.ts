@@ -2,10 +2,11 @@
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { readAddress } from '../model/address.ts'
 import { forwardDocument, readDocument } from '../model/document.ts'
 import { Problem } from '../model/problem.ts'
 import { parseNote } from '../model/text.ts'
-import { type Asking, type GatewayService, type Parts, pendingView } from './gateway.ts'
+import { type Asking, type GatewayService, type Parts, pendingView, type Session } from './gateway.ts'
 import type { GatewayReader } from './reading.ts'
 import type { Repairs, Status } from './shapes.ts'
 
@@ -167,6 +168,7 @@ function asking(
   const { dry_run: asked } = request.query as { dry_run?: string }
   return {
     actor: actorOf(request),
+    from: sessionOf(request),
     dryRun: dry_run === true || asked === '1',
     based,
     privileged,
@@ -180,6 +182,15 @@ function asking(
 function actorOf(request: FastifyRequest): string {
   const name = request.headers['x-drawbridge-user']
   return typeof name === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(name) ? name : 'unknown'
+}
+
+/** The SSH session that the command was typed in, as the client says it: see asker.ts. */
+function sessionOf(request: FastifyRequest): Session | undefined {
+  const told = request.headers['x-drawbridge-from']
+  const [from = '', port, to = '', toPort] = typeof told === 'string' ? told.split(' ') : []
+  const [client, server] = [readAddress(from), readAddress(to)]
+  if (!client || !server) return undefined
+  return { client, clientPort: Number(port), server, serverPort: Number(toPort) }
 }
 
 async function status({ store, runner, agent, version }: AppParts, waitSeconds: number): Promise<Status> {

@@ -1,8 +1,8 @@
 /** The API over its Unix socket, for the command line and for whoever starts Drawbridge. */
 import { request } from 'node:http'
-import { userInfo } from 'node:os'
 import { text } from 'node:stream/consumers'
 import { Problem, type ProblemDetails } from '../model/problem.ts'
+import { whoAsks } from './asker.ts'
 import type {
   ApplyRequest,
   AuditVerdict,
@@ -113,21 +113,6 @@ function send({ socketPath, method, path, body, waitSeconds }: Question): Promis
     asked.on('error', reject)
     asked.end(written)
   })
-}
-
-/** The person behind sudo, for the history; a name with other characters is left out. */
-function whoAsks(): { 'x-drawbridge-user'?: string } {
-  const name = process.env.SUDO_USER || ownName()
-  return /^[A-Za-z0-9._-]{1,64}$/.test(name) ? { 'x-drawbridge-user': name } : {}
-}
-
-/** Not every uid has a name, in a container for example. */
-function ownName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return ''
-  }
 }
 
 const reasons: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 /** What the routes do, without HTTP: request -> change -> store -> kernel -> answer. */
 import type { AgentClient } from '../agent/client.ts'
+import type { Address } from '../model/address.ts'
 import { type Forward, parseForward } from '../model/forward.ts'
 import { parseGateway } from '../model/gateway.ts'
 import { printListen } from '../model/listen.ts'
@@ -23,9 +24,19 @@ export interface Parts {
   readonly clock: Clock
 }
 
+/** A connection to this machine over which somebody works. */
+export interface Session {
+  readonly client: Address
+  readonly clientPort: number
+  readonly server: Address
+  readonly serverPort: number
+}
+
 /** Who asks, how sure they are, and whether they only want to know. */
 export interface Asking {
   readonly actor: string
+  /** The SSH session that the command came over, if it came over one. */
+  readonly from?: Session | undefined
   readonly dryRun: boolean
   readonly based?: number | undefined
   readonly privileged?: boolean | undefined

@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import { expect, test, vi } from 'vitest'
 import { connect } from '../../src/api/client.ts'
 import { Problem } from '../../src/model/problem.ts'
 import { startApi, stateDirectory } from './lab.ts'
@@ -76,4 +79,28 @@ test.each([
 test('another server on the socket is not taken for Drawbridge', async () => {
   const api = await startApi(() => '<html>')
   await expect(connect(api.socket).forwards()).rejects.toThrow(/answers 200 in another language/)
+})
+
+test.each([
+  ['203.0.113.9 51234 198.51.100.1 22', '203.0.113.9 51234 198.51.100.1 22'],
+  ['2001:db8::9 51234 2001:db8::1 22', '2001:db8::9 51234 2001:db8::1 22'],
+  ['203.0.113.9\r\nx: y 1 2 3', undefined],
+])('the SSH session %j is told as sshd has written it, or not at all', async (session, header) => {
+  vi.stubEnv('SSH_CONNECTION', session)
+  const api = await startApi(() => ({}))
+  await connect(api.socket).forwards()
+  vi.unstubAllEnvs()
+  expect(api.asked[0]?.headers['x-drawbridge-from']).toBe(header)
+})
+
+test('below sudo, which takes SSH_CONNECTION away, a parent still has it', async () => {
+  const api = await startApi(() => ({ forwards: [] }))
+  const client = fileURLToPath(new URL('../../bin/drawbridge', import.meta.url))
+  const inner = `env -u SSH_CONNECTION '${client}' --state '${api.state}' list; true`
+  const shell = spawn('sh', ['-c', inner], {
+    env: { ...process.env, SSH_CONNECTION: '203.0.113.9 51234 198.51.100.1 22' },
+    stdio: 'ignore',
+  })
+  await once(shell, 'close')
+  expect(api.asked[0]?.headers['x-drawbridge-from']).toBe('203.0.113.9 51234 198.51.100.1 22')
 })
