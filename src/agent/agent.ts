@@ -12,6 +12,7 @@ import { RepairBook } from './healing.ts'
 import { Holding } from './holding.ts'
 import { Keeper } from './keeper.ts'
 import { mendFlows } from './mending.ts'
+import { probe } from './probing.ts'
 import type { AgentMessage, AnswerOf, FactsAnswer, PutAnswer, PutMessage } from './protocol.ts'
 import type { SkeletonRecord } from './record.ts'
 
@@ -46,7 +47,7 @@ export class Agent {
     this.#keeper = new Keeper(machine.door, machine.record)
   }
 
-  /** Answers one message. Throws a Problem; then the kernel holds what it held. Calls must not overlap. */
+  /** Answers one message. Throws a Problem; then the kernel holds what it held. Calls must not overlap, but for `probe`. */
   async answer(message: AgentMessage): Promise<AnswerOf[AgentMessage['verb']]> {
     switch (message.verb) {
       case 'put':
@@ -55,6 +56,8 @@ export class Agent {
         return this.#facts()
       case 'listeners':
         return this.#machine.door.listeners()
+      case 'probe':
+        return probe(this.#machine.door, this.#holding.register, message.names)
       case 'counts': {
         const { numbers } = message
         return countForwards(this.#machine.door, numbers && this.#holding.elementsNumbered(new Set(numbers)))

@@ -13,7 +13,14 @@ export interface AgentClient {
 }
 
 /** A load of 64,000 forwards takes seconds, and everything else may have to wait for it; beyond this it hangs. */
-const patience = { put: 120_000, clear: 60_000, counts: 30_000, facts: 15_000, listeners: 15_000 } as const
+const patience = {
+  put: 120_000,
+  clear: 60_000,
+  counts: 30_000,
+  facts: 15_000,
+  listeners: 15_000,
+  probe: 15_000,
+} as const
 
 type Waiting = (reply: Reply<keyof AnswerOf> | undefined) => void
 

@@ -53,7 +53,11 @@ async function serveAgent(): Promise<void> {
     process.exit(1)
   })
   const socket = join(run, 'agent', 'agent.sock')
-  const server = await serve(socket, (message) => inTurn(() => agent.answer(message)))
+  // A target that is silent must hold up neither a change nor a repair.
+  const probing = oneAfterTheOther()
+  const server = await serve(socket, (message) =>
+    (message.verb === 'probe' ? probing : inTurn)(() => agent.answer(message)),
+  )
   follow(inTurn)
   const stop = (code: number) => {
     server.close()

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { forwardDocument } from '../model/document.ts'
 import type { Listener } from '../model/listeners.ts'
 import type { ProblemDetails } from '../model/problem.ts'
+import type { Reach } from '../model/reach.ts'
 import type { Repairs } from './healing.ts'
 
 const generation = z.int().min(0)
@@ -32,6 +33,8 @@ export const agentMessage = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('facts') }),
   /** What listens on this machine. */
   z.strictObject({ verb: z.literal('listeners') }),
+  /** Whether the targets of these forwards answer. */
+  z.strictObject({ verb: z.literal('probe'), names: z.array(z.string()).max(20) }),
   /** Connections, refusals and limit drops of all forwards, or of those numbered. */
   z.strictObject({ verb: z.literal('counts'), numbers: z.array(z.int()).nullable() }),
   /** Removes every trace of Drawbridge from the kernel. */
@@ -69,6 +72,7 @@ export interface AnswerOf {
   readonly put: PutAnswer
   readonly facts: FactsAnswer
   readonly listeners: readonly Listener[]
+  readonly probe: readonly Reach[]
   readonly counts: readonly Counted[]
   readonly clear: Record<never, never>
 }

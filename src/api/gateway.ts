@@ -7,6 +7,7 @@ import { printListen } from '../model/listen.ts'
 import { type Listener, shadowedBy } from '../model/listeners.ts'
 import type { Openings } from '../model/openings.ts'
 import { Problem } from '../model/problem.ts'
+import { describeReach, isDead } from '../model/reach.ts'
 import { type Change, changeTo, isEmpty, noChange, sameForward } from '../model/register.ts'
 import type { Clock, Runner } from '../reconcile/runner.ts'
 import { undoing, withoutExpired } from '../store/record.ts'
@@ -14,7 +15,7 @@ import type { Origin, Store } from '../store/store.ts'
 import { planOf } from './plan.ts'
 import { findForward, historyAfter } from './reading.ts'
 import type { ApplyRequest, Changed, OpenRequest, PendingView, Plan } from './shapes.ts'
-import { silentTargets } from './targets.ts'
+import { deadTarget, reachesOf } from './targets.ts'
 import { warningsOf } from './warnings.ts'
 
 export interface Parts {
@@ -165,6 +166,7 @@ export class GatewayService {
         generation: store.generation,
         plan,
         warnings,
+        reached: [],
         pending: pendingView(store),
       }
     }
@@ -172,15 +174,17 @@ export class GatewayService {
     const options = { based: asking.based, confirmWithin }
     this.#inForceSince = Number.POSITIVE_INFINITY
     const generation = store.commit(change, this.#originOf(asking, how), circumstances, options)
-    const [silent] = await Promise.all([silentTargets(named), runner.reached(generation, kernelPatience)])
+    await runner.reached(generation, kernelPatience)
     this.#inForceSince = this.#parts.clock.now()
+    const reaches = await reachesOf(this.#parts.agent, named)
     if (confirmWithin !== undefined && !store.pending)
       throw Problem.of('nothing-to-confirm', { now: store.generation })
     return {
       changed: true,
       generation,
       plan,
-      warnings: [...warnings, ...silent],
+      warnings: [...warnings, ...reaches.filter(isDead).map(deadTarget)],
+      reached: reaches.filter((reach) => !isDead(reach)).map(describeReach),
       pending: pendingView(store),
     }
   }

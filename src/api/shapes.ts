@@ -27,6 +27,8 @@ export interface Changed {
   readonly generation: number
   readonly plan: Plan
   readonly warnings: readonly string[]
+  /** Which of the targets answer, and how: one sentence each, of some when there are many. */
+  readonly reached: readonly string[]
   /** Set when the change is undone unless it is confirmed. */
   readonly pending: PendingView | null
 }

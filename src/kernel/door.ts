@@ -60,6 +60,9 @@ export async function openDoor(): Promise<Door> {
   const door: Door = {
     port: ask('port'),
     defaultInterfaces: ask('defaultInterfaces'),
+    way: ask('way'),
+    neighbour: ask('neighbour'),
+    useNeighbour: ask('useNeighbour'),
     listeners: ask('listeners'),
     runNft: ask('runNft'),
     write: ask('write'),

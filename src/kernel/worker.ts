@@ -3,6 +3,7 @@ import { parentPort } from 'node:worker_threads'
 import type { Difference } from '../compile/difference.ts'
 import type { Element } from '../compile/elements.ts'
 import { layoutOf } from '../compile/sets.ts'
+import type { Address } from '../model/address.ts'
 import type { Mark } from '../model/gateway.ts'
 import { endFlow, readFlows, type TrackedFlow } from './flows.ts'
 import { openNft } from './libnftables.ts'
@@ -11,6 +12,7 @@ import { NETLINK_ROUTE, NETLINK_SOCK_DIAG, openNetlink } from './netlink.ts'
 import { readDefaultInterfaces } from './routes.ts'
 import { readChainNames, readFingerprint, readSetNames } from './structure.ts'
 import { countElements, readSet, writeDifference } from './table.ts'
+import { findWay, readNeighbour, useNeighbour, type Way } from './ways.ts'
 
 /** Enough for a transaction of 64,000 forwards and their options. */
 const bufferBytes = 256 * 1024 * 1024
@@ -25,6 +27,10 @@ const calls = {
   port: () => netlink.port,
   /** The interfaces that default routes leave by. */
   defaultInterfaces: () => readDefaultInterfaces(routes),
+  /** The way to an address; undefined when there is none. */
+  way: (address: Address) => findWay(routes, address),
+  neighbour: (way: Way) => readNeighbour(routes, way),
+  useNeighbour: (way: Way) => useNeighbour(routes, way),
   /** What listens on this machine. */
   listeners: () => readListeners(sockets),
   /** Runs nft text as one transaction. */

@@ -131,6 +131,7 @@ export function changed(lines: readonly PlanLine[], own: Partial<Changed> = {}):
     generation: 8,
     plan: { based: 7, lines, more: 0, nft: '' },
     warnings: [],
+    reached: [],
     pending: null,
     ...own,
   }

@@ -210,17 +210,6 @@ test('a service of the gateway is hidden only when that is said; the sentence sa
   expect((await drawbridge.cli(['enable', 'tcp-8020'])).code).toBe(2)
 })
 
-test('a target that does not answer is worth a word, and the forward is open all the same', async () => {
-  const { server } = lab
-  expect((await drawbridge.opens('tcp/8030', server.at(81))).warnings).toEqual([
-    expect.stringMatching(/10\.0\.0\.5 port 81 refuses connections/),
-  ])
-  expect((await drawbridge.opens('tcp/8031', '10.0.0.99:80')).warnings).toEqual([
-    expect.stringMatching(/10\.0\.0\.99 port 80 (did not answer|cannot be reached)/),
-  ])
-  expect((await drawbridge.opens('tcp/8032', server.at(80))).warnings).toEqual([])
-})
-
 test('what a change left undone while the agent was dead is done when it is back: a closed UDP forward is closed', async () => {
   const { client, gateway, server } = lab
   await drawbridge.api.apply(file({ name: 'd', listen: 'udp/8040', to: server.at(80) }))

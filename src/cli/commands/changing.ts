@@ -68,7 +68,11 @@ async function open({ world, client, operands, options, format }: Call): Promise
     const lines = forwardLines(changed)
     if (!changed.changed) return [await alreadySo(client, options.name ?? request.forward.listen)]
     if (!options.dryRun)
-      return [...lines.map(({ sentence }) => plain(sentence)), ...pendingLines(changed.pending)]
+      return [
+        ...lines.map(({ sentence }) => plain(sentence)),
+        ...changed.reached.map(plain),
+        ...pendingLines(changed.pending),
+      ]
     return lines.map(({ verb, name, sentence }) => `would ${verb} ${name}: ${plain(sentence)}`)
   })
   return done
@@ -93,6 +97,7 @@ async function changeEach(call: Call, past: string, change: Change): Promise<num
     for (const [name, changed] of results) {
       if (!changed.changed) lines.push(await alreadySo(call.client, name))
       lines.push(...forwardLines(changed).map((line) => `${past} ${line.name}: ${plain(line.sentence)}`))
+      lines.push(...changed.reached.map(plain))
     }
     return lines
   })
@@ -111,6 +116,7 @@ function merged(all: readonly Changed[]): Changed {
       nft: all.map(({ plan }) => plan.nft).join(''),
     },
     warnings: all.flatMap(({ warnings }) => warnings),
+    reached: all.flatMap(({ reached }) => reached),
     pending: all.at(-1)?.pending ?? null,
   }
 }

@@ -7,6 +7,7 @@ import { changeLines, future, past, pendingLines, type Tense } from '../lines.ts
 import { applyOptions, planOptions } from '../options.ts'
 import { answer, printValue, warn } from '../output.ts'
 import { confirmSeconds } from '../request.ts'
+import { plain } from '../text.ts'
 
 export const fileCommands: readonly Spec[] = [
   {
@@ -58,6 +59,7 @@ async function apply(call: Call): Promise<number> {
   warn(world.terminal, changed.warnings)
   await answer(world.terminal, format, changed, () => [
     ...linesOf(changed.plan, options.dryRun ? future : past),
+    ...changed.reached.map(plain),
     ...pendingLines(changed.pending),
   ])
   return done

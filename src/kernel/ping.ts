@@ -1,0 +1,55 @@
+/**
+ * One echo request by an ICMP socket of the datagram kind, which needs no privilege but a group inside
+ * net.ipv4.ping_group_range (icmp(7)); systemd opens that to everybody, a bare kernel to nobody.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import koffi from 'koffi'
+import type { Address } from '../model/address.ts'
+import { encodeFields } from './fields.ts'
+
+const libc = koffi.load('libc.so.6')
+const socket = libc.func('int socket(int domain, int type, int protocol)')
+const connect = libc.func('int connect(int fd, const uint8_t *address, uint32_t length)')
+const send = libc.func('long send(int fd, const uint8_t *bytes, size_t length, int flags)')
+const recv = libc.func('long recv(int fd, _Out_ uint8_t *bytes, size_t length, int flags)')
+const close = libc.func('int close(int fd)')
+
+const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000
+const kinds = {
+  4: { domain: 2, protocol: 1, request: 8 },
+  6: { domain: 10, protocol: 58, request: 128 },
+} as const
+/** How often it is looked whether the answer is there. */
+const nap = 2
+
+export type Pinged = 'answers' | 'silent' | 'forbidden'
+
+/** Asks once and waits so long. The kernel fills in identifier and checksum, and gives us the replies to us alone. */
+export async function ping(address: Address, patience: number): Promise<Pinged> {
+  const { domain, protocol, request } = kinds[address.family]
+  const fd: number = socket(domain, SOCK_DGRAM_CLOEXEC_NONBLOCK, protocol)
+  if (fd < 0) return 'forbidden'
+  try {
+    const to = socketAddress(domain, address)
+    const echo = Buffer.from([request, 0, 0, 0, 0, 0, 0, 1])
+    if (connect(fd, to, to.length) < 0 || send(fd, echo, echo.length, 0) < 0) return 'silent'
+    const answer = Buffer.alloc(64)
+    const end = performance.now() + patience
+    do {
+      await sleep(nap)
+      if (recv(fd, answer, answer.length, 0) > 0) return 'answers'
+    } while (performance.now() < end)
+    return 'silent'
+  } finally {
+    close(fd)
+  }
+}
+
+/** struct sockaddr_in and sockaddr_in6: family, port, then the address. */
+function socketAddress(domain: number, { family, text }: Address): Buffer {
+  const bytes = Buffer.alloc(family === 4 ? 16 : 28)
+  bytes.writeUInt16LE(domain, 0)
+  if (family === 4) bytes.set(encodeFields(['ipv4_addr'], text), 4)
+  else bytes.set(encodeFields(['ipv6_addr'], text), 8)
+  return bytes
+}

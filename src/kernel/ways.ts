@@ -1,0 +1,126 @@
+/**
+ * The way to one address and the neighbour at its first step, by rtnetlink. Source: rtnetlink(7), and
+ * include/uapi/linux/{rtnetlink,neighbour}.h; RTM_F_FIB_MATCH (Linux 4.13) gives the route that was taken instead of its
+ * outcome, and a single neighbour can be asked for since Linux 5.0.
+ */
+import koffi from 'koffi'
+import type { Address } from '../model/address.ts'
+import { decodeFields, encodeFields } from './fields.ts'
+import { KernelError, type Netlink } from './netlink.ts'
+import { attributes } from './nfnetlink.ts'
+
+const libc = koffi.load('libc.so.6')
+const indexToName = libc.func('const char *if_indextoname(uint32_t index, _Out_ uint8_t *name)')
+
+const RTM_GETROUTE = 26
+const RTM_NEWNEIGH = 28
+const RTM_GETNEIGH = 30
+const NLM_F_REQUEST = 0x1
+const NLM_F_ACK = 0x4
+const NLM_F_CREATE = 0x400
+const RTM_F_FIB_MATCH = 0x2000
+const NTF_USE = 1
+const failed = 0x01 | 0x20 // NUD_INCOMPLETE, NUD_FAILED
+const resolved = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80
+const families = { 4: 2, 6: 10 } as const
+const route = { destination: 1, interface: 4, gateway: 5, via: 18 } as const
+const neighbourAddress = 1
+const routeMessageLength = 12
+const neighbourMessageLength = 12
+
+export interface Way {
+  readonly interface: string
+  readonly index: number
+  /** The next router, or the address itself. */
+  readonly next: Address
+  /** Only a default route leads there. */
+  readonly isDefault: boolean
+}
+
+/** Undefined when there is no route. */
+export function findWay(netlink: Netlink, address: Address): Way | undefined {
+  const taken = askRoute(netlink, address, 0)
+  if (!taken) return undefined
+  const parts = attributes(taken.subarray(routeMessageLength))
+  const index = parts.get(route.interface)?.readUInt32LE(0) ?? 0
+  const matched = askRoute(netlink, address, RTM_F_FIB_MATCH)
+  return {
+    interface: indexToName(index, Buffer.alloc(16)) ?? '',
+    index,
+    next: nextHop(parts, address),
+    isDefault: matched !== undefined && matched.readUInt8(1) === 0,
+  }
+}
+
+/** An IPv4 route may have an IPv6 router: struct rtvia is the family in two bytes, then the address. */
+function nextHop(parts: Map<number, Buffer>, address: Address): Address {
+  const [gateway, via] = [parts.get(route.gateway), parts.get(route.via)]
+  return via ? readAddress(via.subarray(2)) : gateway ? readAddress(gateway) : address
+}
+
+function readAddress(bytes: Buffer): Address {
+  return bytes.length === 4
+    ? { family: 4, text: decodeFields(['ipv4_addr'], bytes) }
+    : { family: 6, text: decodeFields(['ipv6_addr'], bytes) }
+}
+
+/** The kernel says "no route" as an error; any other way to say no (a prohibited network) comes as one too. */
+function askRoute(netlink: Netlink, { family, text }: Address, flags: number): Buffer | undefined {
+  const request = message(RTM_GETROUTE, 0, routeMessageLength, route.destination, { family, text })
+  request.writeUInt8(family === 4 ? 32 : 128, 17)
+  request.writeUInt32LE(flags, 24)
+  try {
+    return netlink.request(request, 'asking for a route')[0]?.body
+  } catch (error) {
+    if (error instanceof KernelError) return undefined
+    throw error
+  }
+}
+
+export type Neighbour = 'there' | 'missing' | 'unasked'
+
+/** What is known of a neighbour now. */
+export function readNeighbour(netlink: Netlink, { index, next }: Way): Neighbour {
+  const request = message(RTM_GETNEIGH, 0, neighbourMessageLength, neighbourAddress, next)
+  request.writeInt32LE(index, 20)
+  try {
+    const state = netlink.request(request, 'asking for a neighbour')[0]?.body.readUInt16LE(8) ?? 0
+    if (state & failed) return 'missing'
+    return state & resolved ? 'there' : 'unasked'
+  } catch (error) {
+    if (error instanceof KernelError) return 'unasked'
+    throw error
+  }
+}
+
+/** Has the kernel resolve a neighbour as if a packet were for it (NTF_USE); the answer is in its state soon after. */
+export function useNeighbour(netlink: Netlink, { index, next }: Way): void {
+  const request = message(
+    RTM_NEWNEIGH,
+    NLM_F_ACK | NLM_F_CREATE,
+    neighbourMessageLength,
+    neighbourAddress,
+    next,
+  )
+  request.writeInt32LE(index, 20)
+  request.writeUInt8(NTF_USE, 26)
+  try {
+    netlink.request(request, 'resolving a neighbour')
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error
+  }
+}
+
+/** A message with one address as its only attribute; the family stands first in every fixed part. */
+function message(type: number, flags: number, fixed: number, attribute: number, address: Address): Buffer {
+  const bytes = encodeFields([address.family === 4 ? 'ipv4_addr' : 'ipv6_addr'], address.text)
+  const request = Buffer.alloc(16 + fixed + 4 + bytes.length)
+  request.writeUInt32LE(request.length, 0)
+  request.writeUInt16LE(type, 4)
+  request.writeUInt16LE(NLM_F_REQUEST | NLM_F_ACK | flags, 6)
+  request.writeUInt8(families[address.family], 16)
+  request.writeUInt16LE(4 + bytes.length, 16 + fixed)
+  request.writeUInt16LE(attribute, 16 + fixed + 2)
+  request.set(bytes, 16 + fixed + 4)
+  return request
+}
