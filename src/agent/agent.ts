@@ -56,6 +56,8 @@ export class Agent {
         return this.#facts()
       case 'listeners':
         return this.#machine.door.listeners()
+      case 'holders':
+        return this.#machine.door.holders(message.listeners)
       case 'probe':
         return probe(this.#machine.door, this.#holding.register, message.names)
       case 'counts': {

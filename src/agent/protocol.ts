@@ -1,6 +1,7 @@
 /** What controller and agent say to each other: values of the model, one JSON object a line, never nft text. */
 import { z } from 'zod'
 import { forwardDocument } from '../model/document.ts'
+import type { Holder } from '../model/holder.ts'
 import type { Listener } from '../model/listeners.ts'
 import type { ProblemDetails } from '../model/problem.ts'
 import type { Reach } from '../model/reach.ts'
@@ -27,12 +28,21 @@ const putMessage = z.strictObject({
   removed: z.array(z.string()),
 })
 
+const listener = z.strictObject({
+  protocol: z.enum(['tcp', 'udp']),
+  address: z.string(),
+  port: z.int(),
+  uid: z.int(),
+})
+
 export const agentMessage = z.discriminatedUnion('verb', [
   putMessage,
   /** Observed facts of the machine. */
   z.strictObject({ verb: z.literal('facts') }),
   /** What listens on this machine. */
   z.strictObject({ verb: z.literal('listeners') }),
+  /** Who holds these listening sockets, in their order. */
+  z.strictObject({ verb: z.literal('holders'), listeners: z.array(listener).max(20) }),
   /** Whether the targets of these forwards answer. */
   z.strictObject({ verb: z.literal('probe'), names: z.array(z.string()).max(20) }),
   /** Connections, refusals and limit drops of all forwards, or of those numbered. */
@@ -72,6 +82,7 @@ export interface AnswerOf {
   readonly put: PutAnswer
   readonly facts: FactsAnswer
   readonly listeners: readonly Listener[]
+  readonly holders: readonly Holder[]
   readonly probe: readonly Reach[]
   readonly counts: readonly Counted[]
   readonly clear: Record<never, never>

@@ -64,6 +64,7 @@ export async function openDoor(): Promise<Door> {
     neighbour: ask('neighbour'),
     useNeighbour: ask('useNeighbour'),
     listeners: ask('listeners'),
+    holders: ask('holders'),
     runNft: ask('runNft'),
     write: ask('write'),
     countElements: ask('countElements'),

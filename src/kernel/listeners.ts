@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import ipaddr from 'ipaddr.js'
 import type { Listener } from '../model/listeners.ts'
 import type { Netlink } from './netlink.ts'
+import { attributes } from './nfnetlink.ts'
 
 const SOCK_DIAG_BY_FAMILY = 20
 const NLM_F_REQUEST_DUMP = 0x301
@@ -18,9 +19,21 @@ const kinds = [
 ] as const
 
 /** Where struct inet_diag_msg has what is wanted. */
-const at = { port: 4, address: 8, uid: 64 } as const
+const at = { port: 4, address: 8, uid: 64, inode: 68, attributes: 72 } as const
+const INET_DIAG_CGROUP_ID = 21
+
+/** A listening socket with what tells who made it. */
+export interface ListeningSocket extends Listener {
+  readonly inode: number
+  /** The cgroup that it was made in; undefined before Linux 5.8. */
+  readonly cgroup: bigint | undefined
+}
 
 export function readListeners(netlink: Netlink): Listener[] {
+  return readSockets(netlink).map(({ protocol, address, port, uid }) => ({ protocol, address, port, uid }))
+}
+
+export function readSockets(netlink: Netlink): ListeningSocket[] {
   const ephemeral = readEphemeralPorts()
   return kinds.flatMap(({ protocol, number, state }) =>
     ([4, 6] as const).flatMap((family) => {
@@ -30,6 +43,8 @@ export function readListeners(netlink: Netlink): Listener[] {
         address: addressOf(body.subarray(at.address, at.address + (family === 4 ? 4 : 16))),
         port: body.readUInt16BE(at.port),
         uid: body.readUInt32LE(at.uid),
+        inode: body.readUInt32LE(at.inode),
+        cgroup: attributes(body.subarray(at.attributes)).get(INET_DIAG_CGROUP_ID)?.readBigUInt64LE(),
       }))
       // An unconnected UDP socket on such a port is somebody's question to another machine, not a service.
       return found.filter(({ port }) => protocol === 'tcp' || port < ephemeral.first || port > ephemeral.last)

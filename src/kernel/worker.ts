@@ -5,7 +5,9 @@ import type { Element } from '../compile/elements.ts'
 import { layoutOf } from '../compile/sets.ts'
 import type { Address } from '../model/address.ts'
 import type { Mark } from '../model/gateway.ts'
+import type { Listener } from '../model/listeners.ts'
 import { endFlow, readFlows, type TrackedFlow } from './flows.ts'
+import { readHolders } from './holders.ts'
 import { openNft } from './libnftables.ts'
 import { readListeners } from './listeners.ts'
 import { NETLINK_ROUTE, NETLINK_SOCK_DIAG, openNetlink } from './netlink.ts'
@@ -33,6 +35,8 @@ const calls = {
   useNeighbour: (way: Way) => useNeighbour(routes, way),
   /** What listens on this machine. */
   listeners: () => readListeners(sockets),
+  /** Who holds these. */
+  holders: (listeners: readonly Listener[]) => readHolders(sockets, listeners),
   /** Runs nft text as one transaction. */
   runNft: (text: string) => nft.run(text),
   /** Commits a difference; gives the added elements that are not there afterwards. */

@@ -52,6 +52,7 @@ export function memoryAgent(): MemoryAgent {
       case 'facts':
         return { addresses: [], holds, repairs: { count: 0, last: null, fighting: false }, bootTrouble: '' }
       case 'listeners':
+      case 'holders':
       case 'probe':
         return []
       case 'counts':
