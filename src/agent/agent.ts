@@ -5,6 +5,7 @@ import type { Door } from '../kernel/door.ts'
 import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
 import type { Intrusion } from '../kernel/watcher.ts'
+import type { Others } from '../model/others.ts'
 import { Problem } from '../model/problem.ts'
 import type { BootFile } from './boot.ts'
 import { countForwards } from './counting.ts'
@@ -37,6 +38,9 @@ export class Agent {
   #holds: number | null = null
   #outside: readonly string[] = []
   #anchored = false
+  #watching = false
+  /** What other programs' rules are, until the watcher says that they have changed. */
+  #others: Promise<Others> | undefined
   /** The generation in the boot file, as far as this process has written it. */
   #booted: number | null = null
   /** Why the boot file could not be written; '' when it could. */
@@ -56,6 +60,8 @@ export class Agent {
         return this.#facts()
       case 'listeners':
         return this.#machine.door.listeners()
+      case 'others':
+        return this.#readOthers()
       case 'holders':
         return this.#machine.door.holders(message.listeners)
       case 'probe':
@@ -84,7 +90,11 @@ export class Agent {
         inTurn(() => this.#repair(intrusion, now)).catch(() => repairAfter(retryRepairAfter, intrusion))
       }, milliseconds)
     }
-    await door.watch((intrusion) => repairAfter(this.#repairs.pauseAt(now()), intrusion))
+    await door.watch((event) => {
+      this.#others = undefined
+      if (event.kind !== 'elsewhere') repairAfter(this.#repairs.pauseAt(now()), event)
+    })
+    this.#watching = true
     await door.runNft(anchorText).catch((error: Error) => {
       throw Problem.of('agent-running', { words: error.message }, error)
     })
@@ -123,6 +133,16 @@ export class Agent {
     const { door, readHost } = this.#machine
     const found = await door.defaultInterfaces()
     return found.length > 0 ? found : readHost().links
+  }
+
+  /** Read when first asked for; what changes while it is read is read again. */
+  #readOthers(): Promise<Others> {
+    const known = this.#others ?? this.#machine.door.others()
+    this.#others = this.#watching ? known : undefined
+    known.catch(() => {
+      this.#others = undefined
+    })
+    return known
   }
 
   #facts(): FactsAnswer {

@@ -19,6 +19,7 @@ const patience = {
   counts: 30_000,
   facts: 15_000,
   listeners: 15_000,
+  others: 15_000,
   holders: 15_000,
   probe: 15_000,
 } as const

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { forwardDocument } from '../model/document.ts'
 import type { Holder } from '../model/holder.ts'
 import type { Listener } from '../model/listeners.ts'
+import type { Others } from '../model/others.ts'
 import type { ProblemDetails } from '../model/problem.ts'
 import type { Reach } from '../model/reach.ts'
 import type { Repairs } from './healing.ts'
@@ -41,6 +42,8 @@ export const agentMessage = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('facts') }),
   /** What listens on this machine. */
   z.strictObject({ verb: z.literal('listeners') }),
+  /** Destination NAT of other programs. */
+  z.strictObject({ verb: z.literal('others') }),
   /** Who holds these listening sockets, in their order. */
   z.strictObject({ verb: z.literal('holders'), listeners: z.array(listener).max(20) }),
   /** Whether the targets of these forwards answer. */
@@ -82,6 +85,7 @@ export interface AnswerOf {
   readonly put: PutAnswer
   readonly facts: FactsAnswer
   readonly listeners: readonly Listener[]
+  readonly others: Others
   readonly holders: readonly Holder[]
   readonly probe: readonly Reach[]
   readonly counts: readonly Counted[]

@@ -1,6 +1,6 @@
 /** The door to the kernel: the few verbs there are, each carried out by the worker in the order asked. */
 import { Worker } from 'node:worker_threads'
-import type { Intrusion, WatcherData, WatcherMessage } from './watcher.ts'
+import type { Event, WatcherData, WatcherMessage } from './watcher.ts'
 import type { KernelCalls, ReplyMessage } from './worker.ts'
 
 /** Every call of the worker, as a promise. The same value twice is harmless. */
@@ -9,8 +9,8 @@ export type Door = {
     ...argument: Parameters<KernelCalls[Name]>
   ) => Promise<ReturnType<KernelCalls[Name]>>
 } & {
-  /** Calls `listener` whenever another program has changed our table, from the moment this resolves. */
-  readonly watch: (listener: (intrusion: Intrusion) => void) => Promise<void>
+  /** Calls `listener` whenever another program has changed the ruleset, from the moment this resolves. */
+  readonly watch: (listener: (event: Event) => void) => Promise<void>
   /** Resolves when the worker has ended, on purpose or not; every call after that is refused. */
   readonly ended: Promise<void>
   readonly close: () => Promise<void>
@@ -65,6 +65,7 @@ export async function openDoor(): Promise<Door> {
     useNeighbour: ask('useNeighbour'),
     listeners: ask('listeners'),
     holders: ask('holders'),
+    others: ask('others'),
     runNft: ask('runNft'),
     write: ask('write'),
     countElements: ask('countElements'),

@@ -11,6 +11,7 @@ import { readHolders } from './holders.ts'
 import { openNft } from './libnftables.ts'
 import { readListeners } from './listeners.ts'
 import { NETLINK_ROUTE, NETLINK_SOCK_DIAG, openNetlink } from './netlink.ts'
+import { readOthers } from './others/reading.ts'
 import { readDefaultInterfaces } from './routes.ts'
 import { readChainNames, readFingerprint, readSetNames } from './structure.ts'
 import { countElements, readSet, writeDifference } from './table.ts'
@@ -35,6 +36,8 @@ const calls = {
   useNeighbour: (way: Way) => useNeighbour(routes, way),
   /** What listens on this machine. */
   listeners: () => readListeners(sockets),
+  /** Destination NAT that other programs made. */
+  others: () => readOthers(netlink),
   /** Who holds these. */
   holders: (listeners: readonly Listener[]) => readHolders(sockets, listeners),
   /** Runs nft text as one transaction. */

@@ -1,15 +1,16 @@
-/** Who changed our table: other programs are reported by name, ourselves and other tables are not. */
+/** Who changed our table: other programs are reported by name, ourselves are not, and of other tables only that. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { anchorText } from '../../src/compile/anchor.ts'
 import { printSkeleton, skeletonOf } from '../../src/compile/skeleton.ts'
 import { type Door, openDoor } from '../../src/kernel/door.ts'
-import type { Intrusion } from '../../src/kernel/watcher.ts'
+import type { Event } from '../../src/kernel/watcher.ts'
 import { defaultSettings } from '../../src/model/gateway.ts'
 import { enterNewNetwork, run } from './network.ts'
 
 const skeleton = printSkeleton(skeletonOf({ mark: defaultSettings.mark, used: [] }))
-const seen: Intrusion[] = []
+const seen: Event[] = []
+let elsewhere = 0
 let door: Door
 
 function hear(): void {
@@ -24,7 +25,10 @@ beforeAll(async () => {
   enterNewNetwork()
   door = await openDoor()
   await door.runNft(skeleton)
-  await door.watch((intrusion) => void seen.push(intrusion))
+  await door.watch((event) => {
+    if (event.kind === 'elsewhere') elsewhere += 1
+    else seen.push(event)
+  })
   // As the agent does: who may write to the anchor is known as ourselves from then on.
   await door.runNft(anchorText)
   // Proves that it listens before anything is concluded from its silence.
@@ -34,6 +38,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   await sleep(200)
   seen.length = 0
+  elsewhere = 0
 })
 
 afterAll(() => door.close())
@@ -55,11 +60,15 @@ test('a whole ruleset flushed is reported', async () => {
   await door.runNft(skeleton)
 })
 
-test('what we write is not, nor what happens in other tables', async () => {
+test('what we write is not, and of other tables only that they have changed', async () => {
   await door.runNft(skeleton)
   await door.write({ remove: [], add: [{ set: 'masqueraded', key: '0:9' }] })
+  expect(elsewhere).toBe(0)
   run('nft', 'add table inet drawbridge_other; add set inet drawbridge_other masqueraded { type ipv4_addr; }')
   run('nft', 'add element inet drawbridge masqueraded { 0:8 }')
   // What comes first was reported first: had our own changes been, they would stand before this one.
   await expect.poll(() => seen, { timeout: 3000 }).toMatchObject([{ kind: 'changed', by: 'nft' }])
+  expect(elsewhere).toBe(1)
+  run('nft', 'delete table inet drawbridge_other')
+  await expect.poll(() => elsewhere, { timeout: 3000 }).toBe(2)
 })

@@ -52,6 +52,8 @@ export function memoryAgent(): MemoryAgent {
       case 'facts':
         return { addresses: [], holds, repairs: { count: 0, last: null, fighting: false }, bootTrouble: '' }
       case 'listeners':
+      case 'others':
+        return { forwards: [], cutShort: false, legacy: false }
       case 'holders':
       case 'probe':
         return []
