@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { agentAt } from './agent/client.ts'
 import { connect } from './api/client.ts'
+import { faultFile } from './faults.ts'
 import { Problem } from './model/problem.ts'
 import { apiSocket, runDirectory } from './paths.ts'
 
@@ -31,6 +32,7 @@ interface Layout {
 /** Runs until a signal or `drawbridge down`; gives the exit code. The kernel keeps its forwards after that. */
 export async function up({ state }: UpOptions): Promise<number> {
   const layout: Layout = { state, run: runDirectory(state), user: controllerUser() }
+  if (faultFile) process.stderr.write(`drawbridge: a test may end it at any point, by ${faultFile}\n`)
   await refuseSecond(layout)
   layDirectories(layout)
   let stopping = false

@@ -87,6 +87,11 @@ const rules: readonly Rule[] = [
     why: 'the API is a client of reconcile, not the other way round',
   },
   {
+    from: among('faults.ts'),
+    mustNot: anythingBut('node:fs'),
+    why: 'it is in both processes, and inert',
+  },
+  {
     from: among('cli/'),
     mustNot: oursBut('cli/', 'model/', 'api/client.ts', 'api/shapes.ts', 'paths.ts', 'up.ts'),
     why: 'if the API is not enough for the command line, the API is wrong',

@@ -1,6 +1,7 @@
 /** Carries messages out: checks, compiles, commits one transaction, reads it back, mends connections. */
 import { anchorText } from '../compile/anchor.ts'
 import { type Difference, isNothing, printDifference } from '../compile/difference.ts'
+import { reach } from '../faults.ts'
 import type { Door } from '../kernel/door.ts'
 import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
@@ -55,7 +56,7 @@ export class Agent {
   async answer(message: AgentMessage): Promise<AnswerOf[AgentMessage['verb']]> {
     switch (message.verb) {
       case 'put':
-        return message.base === null ? this.#putWhole(message) : this.#putChange(message)
+        return this.#put(message)
       case 'facts':
         return this.#facts()
       case 'listeners':
@@ -73,6 +74,13 @@ export class Agent {
       case 'clear':
         return this.#clear()
     }
+  }
+
+  async #put(message: PutMessage): Promise<PutAnswer> {
+    reach('put-read')
+    const answer = await (message.base === null ? this.#putWhole(message) : this.#putChange(message))
+    reach('put-answering')
+    return answer
   }
 
   /**

@@ -2,9 +2,10 @@
  * The boot file: the last confirmed state as text of nft, for `bin/drawbridge-restore`, which runs before the network is
  * up and without Node. A change appends what it did, so it costs what the change is large; now and then it is written anew.
  */
-import { closeSync, fsyncSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { printDifference } from '../compile/difference.ts'
+import { reach, writeThrough } from '../faults.ts'
 import { replaceFile } from '../kernel/files.ts'
 import type { Family } from '../model/address.ts'
 import type { Expiring } from './holding.ts'
@@ -34,17 +35,21 @@ export function openBootFile(directory: string): BootFile {
   return {
     rewrite(text, state) {
       const written = `${clean}${text}${state.expiring.map(printExpiring).join('')}${seal(state)}`
+      reach('boot-rewriting')
       replaceFile(path, written)
+      reach('boot-rewritten')
       whole = written.length
     },
     append(text, state) {
       if (whole === 0 || sizeOf(path) > whole * 2 + 100_000) return false
+      reach('boot-appending')
       const file = openSync(path, 'a')
       const before = whole
       whole = 0 // Torn, unless all of it comes to pass: then the next one is written anew.
       try {
-        writeFileSync(file, `${text}${seal(state)}`)
+        writeThrough('boot-torn', file, `${text}${seal(state)}`)
         fsyncSync(file)
+        reach('boot-appended')
       } finally {
         closeSync(file)
       }

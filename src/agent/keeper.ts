@@ -3,6 +3,7 @@ import { type Difference, differenceOf, hold, isNothing, printDifference } from 
 import type { Element } from '../compile/elements.ts'
 import { layoutOf, readSetName } from '../compile/sets.ts'
 import { type Leftovers, noLeftovers, printSkeleton, type Skeleton, skeletonOf } from '../compile/skeleton.ts'
+import { reach } from '../faults.ts'
 import type { Door } from '../kernel/door.ts'
 import { Problem } from '../model/problem.ts'
 import type { Holding } from './holding.ts'
@@ -63,9 +64,11 @@ export class Keeper {
 
   /** One transaction, read back. */
   async #commit(difference: Difference): Promise<void> {
+    reach('elements-writing')
     const missing = await this.#door.write(difference).catch((error: Error) => {
       throw Problem.of('kernel-refused', { words: error.message }, error)
     })
+    reach('elements-written')
     refuseMissing(missing)
   }
 
@@ -82,9 +85,12 @@ export class Keeper {
       this.#skeleton = wanted
       return false
     }
+    reach('skeleton-loading')
     await this.#runNft(holding, printSkeleton(skeleton, leftovers), wanted)
+    reach('skeleton-loaded')
     this.#skeleton = wanted
     this.#record.keep(wanted, await this.#door.fingerprint())
+    reach('skeleton-known')
     return true
   }
 

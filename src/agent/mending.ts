@@ -1,6 +1,7 @@
 /** Ends the connections that contradict the forwards as they are now, and no other. */
 import { admitterOf } from '../compile/elements.ts'
 import { agrees, mustEnd, tookOpening } from '../compile/flows.ts'
+import { reach } from '../faults.ts'
 import type { Door } from '../kernel/door.ts'
 import type { TrackedFlow } from '../kernel/flows.ts'
 import type { Forward } from '../model/forward.ts'
@@ -21,6 +22,7 @@ export interface Left {
 /** Gives how many flows were ended. Asks the kernel for nothing when no connection can be concerned. */
 export async function mendFlows(door: Door, register: Register, left: Left): Promise<number> {
   const { mark, locked } = register.settings
+  reach('mending')
   const concerned = left.unknown || left.former.length > 0
   const ours = concerned ? await door.flows(mark) : []
   const isStale = staleness(register, left)
@@ -29,7 +31,9 @@ export async function mendFlows(door: Door, register: Register, left: Left): Pro
   const strangers = taking.length > 0 ? await door.flows({ value: 0, mask: mark.mask }) : []
   const overtaken = strangers.filter((flow) => left.ours.has(flow.destination) && isOvertaken(flow, taking))
   const ending = [...stale, ...overtaken]
+  reach('mending-found')
   if (ending.length > 0) await door.endFlows(ending)
+  reach('mended')
   return ending.length
 }
 

@@ -1,5 +1,6 @@
 /** What the routes do, without HTTP: request -> change -> store -> kernel -> answer. */
 import type { AgentClient } from '../agent/client.ts'
+import { reach } from '../faults.ts'
 import type { Address } from '../model/address.ts'
 import { type Forward, parseForward } from '../model/forward.ts'
 import { parseGateway } from '../model/gateway.ts'
@@ -110,13 +111,20 @@ export class GatewayService {
     return this.#change(change, asking, change.put)
   }
 
-  /** Keeps the change that waits. `connectedAt` is when the connection was made over which this is asked. */
-  confirm(connectedAt: number): { generation: number } {
-    const { store } = this.#parts
+  /**
+   * Keeps the change that waits, for the next boot too. `connectedAt` is when the connection was made over which this is
+   * asked.
+   */
+  async confirm(connectedAt: number): Promise<{ generation: number }> {
+    const { store, runner } = this.#parts
     if (!store.pending) throw Problem.of('nothing-to-confirm', { now: store.generation })
     if (connectedAt < this.#inForceSince) throw Problem.of('old-connection', {})
+    reach('confirm-asked')
     store.confirm()
-    return { generation: store.generation }
+    reach('confirm-kept')
+    const { generation } = store
+    await runner.reached(generation, kernelPatience)
+    return { generation }
   }
 
   /** Everything becomes what it was in generation `to`, as a new generation. */
@@ -172,9 +180,12 @@ export class GatewayService {
     }
     const confirmWithin = asking.confirm === undefined ? undefined : asking.confirm * 1000
     const options = { based: asking.based, confirmWithin }
-    this.#inForceSince = Number.POSITIVE_INFINITY
+    reach('change-checked')
     const generation = store.commit(change, this.#originOf(asking, how), circumstances, options)
+    reach('change-kept')
+    this.#inForceSince = Number.POSITIVE_INFINITY
     await runner.reached(generation, kernelPatience)
+    reach('change-in-force')
     this.#inForceSince = this.#parts.clock.now()
     const reaches = await reachesOf(this.#parts.agent, named)
     if (confirmWithin !== undefined && !store.pending)
@@ -184,7 +195,7 @@ export class GatewayService {
       generation,
       plan,
       warnings: [...warnings, ...reaches.filter(isDead).map(deadTarget)],
-      reached: reaches.filter((reach) => !isDead(reach)).map(describeReach),
+      reached: reaches.filter((one) => !isDead(one)).map(describeReach),
       pending: pendingView(store),
     }
   }

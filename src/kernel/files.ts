@@ -1,15 +1,18 @@
 /** Files that must be whole after a crash. */
-import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { reach, writeThrough } from '../faults.ts'
 
 /** Replaces a file by rename(2), durable when it returns: the old text or the new one, never a part. */
 export function replaceFile(path: string, text: string): void {
   const beside = `${path}.new`
   const file = openSync(beside, 'w', 0o600)
-  writeFileSync(file, text)
+  writeThrough('file-torn', file, text)
   fsyncSync(file)
   closeSync(file)
+  reach('file-renaming')
   renameSync(beside, path)
+  reach('file-renamed')
   const directory = openSync(dirname(path), 'r')
   fsyncSync(directory)
   closeSync(directory)

@@ -1,4 +1,5 @@
 /** Undoes a change that is not confirmed in time, also one whose time ran out while nothing ran. */
+import { reach } from '../faults.ts'
 import { asKept } from '../model/register.ts'
 import { undoing, withoutExpired } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
@@ -34,7 +35,9 @@ export function startConfirmation(store: Store, clock: Clock): () => void {
     const change = withoutExpired(undoing(store.history(pending.base, Number.MAX_SAFE_INTEGER)), at)
     const note = `not confirmed: back to generation ${pending.base}`
     try {
+      reach('revert-due')
       store.commit(change, { actor: 'drawbridge', how: 'revert', at, note }, asKept)
+      reach('revert-kept')
     } catch {
       cancel = clock.after(retryAfter, revert)
     }

@@ -1,4 +1,5 @@
 /** Closes forwards at their time, by the wall clock, also those whose time came while nothing ran. */
+import { reach } from '../faults.ts'
 import { asKept, noChange } from '../model/register.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from './runner.ts'
@@ -43,7 +44,9 @@ export function startExpiry(store: Store, clock: Clock): () => void {
       note: '',
     } as const
     try {
+      reach('expiry-due')
       store.commit({ ...noChange, remove: names }, origin, asKept)
+      reach('expiry-kept')
     } catch {
       cancel = clock.after(retryAfter, run)
     }

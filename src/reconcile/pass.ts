@@ -1,6 +1,7 @@
 /** One pass: makes the agent hold what the store wants. It takes no hint about what changed; it compares generations. */
 import type { AgentClient } from '../agent/client.ts'
 import type { PutAnswer, PutMessage } from '../agent/protocol.ts'
+import { reach } from '../faults.ts'
 import { printPrefix } from '../model/address.ts'
 import { printForward } from '../model/forward.ts'
 import { printMark } from '../model/gateway.ts'
@@ -18,10 +19,17 @@ export interface PassResult {
 export async function reconcile(store: Store, agent: AgentClient, holds: number | null): Promise<PassResult> {
   const touched = holds === null ? undefined : store.since(holds)
   const message = touched ? changeMessage(store, holds, touched) : wholeMessage(store)
-  const answer = await agent.ask(message)
+  const answer = await put(agent, message)
   if (answer.outcome !== 'whole-wanted') return done(message, answer)
   const whole = wholeMessage(store)
-  return done(whole, await agent.ask(whole))
+  return done(whole, await put(agent, whole))
+}
+
+async function put(agent: AgentClient, message: PutMessage): Promise<PutAnswer> {
+  reach('put-sending')
+  const answer = await agent.ask(message)
+  reach('put-answered')
+  return answer
 }
 
 function done({ generation, kept }: PutMessage, { ended }: PutAnswer): PassResult {

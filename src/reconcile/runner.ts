@@ -16,7 +16,10 @@ export interface Runner {
   readonly holds: number | null
   /** Why the last pass failed; null when it did not. */
   readonly problem: Problem | null
-  /** Resolves when the kernel holds this generation or a later one; rejects with the reason when it takes too long. */
+  /**
+   * Resolves when the kernel holds this generation or a later one, and the next boot what is confirmed; rejects with the
+   * reason when it takes too long.
+   */
   reached(generation: number, withinMilliseconds: number): Promise<void>
   stop(): void
 }
@@ -39,6 +42,9 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
 
   /** The agent holds what is wanted, and knows whether it is to stay. */
   const inStep = () => holds === store.generation && kept === (store.pending === null)
+
+  const isReached = (generation: number) =>
+    holds !== null && holds >= generation && kept === (store.pending === null)
 
   const wake = () => {
     cancel()
@@ -95,7 +101,7 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
           finish()
         }
         const check = () => {
-          if (holds !== null && holds >= generation) settle(resolve)
+          if (isReached(generation)) settle(resolve)
           else if (attempted >= generation && problem && problem.code !== 'agent-away')
             settle(() => reject(problem))
         }
@@ -107,7 +113,7 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
           )
         })
         waiting.add(check)
-        if (holds !== null && holds >= generation) check()
+        if (isReached(generation)) check()
       }),
     stop: () => {
       stopped = true

@@ -1,6 +1,6 @@
 /** One machine of the lab: a network namespace, and what a test can have done in it. */
 import { randomBytes } from 'node:crypto'
-import type { Answer, Protocol, Report, Seen } from './inside/protocol.ts'
+import type { Answer, Protocol, Report, Seen, Tally } from './inside/protocol.ts'
 import { enter, type Result, type Running, type RunOptions, run, runToEnd, start } from './process.ts'
 import { type Resident, startResident } from './resident.ts'
 
@@ -26,6 +26,12 @@ interface Holding {
   look(): Promise<Report>
   /** Ends it and says how it went. */
   end(): Promise<Report>
+}
+
+interface Loading {
+  look(): Promise<Tally>
+  /** Ends it when the connections on their way are through. */
+  end(): Promise<Tally>
 }
 
 interface Watching {
@@ -76,6 +82,8 @@ export interface Host {
   pings(address: string, options?: { readonly from?: string }): Promise<boolean>
   /** Keeps a conversation going, a numbered line every 50 ms unless told otherwise. */
   holds(address: string, port: number, options?: AskOptions & { readonly every?: number }): Promise<Holding>
+  /** Makes TCP connections, each counted, four at a time with a pause of `every` milliseconds. */
+  loads(address: string, port: number, options?: AskOptions & { readonly every?: number }): Promise<Loading>
   /** Whether something here listens on the port. */
   listens(protocol: Protocol, port: number): Promise<boolean>
   /** Counts packets as they arrive, before any translation. `match` is nft's: `tcp dport 5432`. */
@@ -135,7 +143,7 @@ export function hostAt(place: Place, defer: (work: () => Promise<void>) => void)
   }
 }
 
-type Talk = Pick<Host, 'answers' | 'servesWeb' | 'asks' | 'exchanges' | 'holds'>
+type Talk = Pick<Host, 'answers' | 'servesWeb' | 'asks' | 'exchanges' | 'holds' | 'loads'>
 
 function talkOf(name: string, resident: () => Resident): Talk {
   const destination = (address: string, port: number, options: AskOptions) => ({
@@ -187,6 +195,17 @@ function talkOf(name: string, resident: () => Resident): Talk {
         answer,
         look: () => resident().tell('look', { handle }),
         end: () => resident().tell('end', { handle }),
+      }
+    },
+    loads: async (address, port, { every = 5, ...options } = {}) => {
+      const { handle } = await resident().tell('load', {
+        ...destination(address, port, options),
+        lanes: 4,
+        every,
+      })
+      return {
+        look: () => resident().tell('loadSeen', { handle }),
+        end: () => resident().tell('loadEnds', { handle }),
       }
     },
   }

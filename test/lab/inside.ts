@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline'
 import { type Answering, answer } from './inside/answering.ts'
 import { ask, exchange } from './inside/asking.ts'
+import { type Loading, load } from './inside/loading.ts'
 import { type Reply, type Verb, type Verbs, wordFor } from './inside/protocol.ts'
 import { type Streaming, stream } from './inside/streaming.ts'
 import { serveWeb } from './inside/web.ts'
@@ -23,6 +24,7 @@ function keeper<T>(): { keep: (one: T) => number; find: (handle: number) => T } 
 
 const servers = keeper<Answering>()
 const streams = keeper<Streaming>()
+const loads = keeper<Loading>()
 
 const doing: Doing = {
   ask,
@@ -43,6 +45,9 @@ const doing: Doing = {
   },
   look: async ({ handle }) => streams.find(handle).look(),
   end: ({ handle }) => streams.find(handle).end(),
+  load: async (wanted) => ({ handle: loads.keep(load(wanted)) }),
+  loadSeen: async ({ handle }) => loads.find(handle).look(),
+  loadEnds: ({ handle }) => loads.find(handle).end(),
 }
 
 async function obey(line: string): Promise<Reply> {

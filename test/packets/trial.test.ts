@@ -1,4 +1,5 @@
 /** Changes on trial: in force at once, undone by themselves unless somebody who can still get in says otherwise. */
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -48,9 +49,13 @@ test('not confirmed: the former state is back at its time, as a generation of it
   await expect(drawbridge.api.confirm()).rejects.toThrow(/no change waits/)
 })
 
-test('confirmed over a new connection: it stays', async () => {
-  await change(2)
+test('confirmed over a new connection: it stays, after a boot too, and whatever else was refused meanwhile', async () => {
+  const { generation } = await change(2)
+  await expect(drawbridge.opens('tcp/8002', lab.server.at(80))).rejects.toThrow(/waits for its confirmation/)
+  const bootFile = () => readFileSync(join(drawbridge.state, 'agent', 'boot.nft'), 'utf8')
+  expect(bootFile()).not.toMatch(`end of generation ${generation},`)
   expect((await drawbridge.cli(['confirm'])).stdout).toMatch(/^kept: generation \d+/)
+  expect(bootFile()).toMatch(`end of generation ${generation},`)
   await pause(2300)
   expect(await who()).toBe('other')
   await drawbridge.api.rollback({})

@@ -41,6 +41,16 @@ export interface Report {
   readonly identities: readonly string[]
 }
 
+/** New connections that were made, and those of them that failed. */
+export interface Tally {
+  readonly asked: number
+  /** When, in milliseconds since the first, and why. */
+  readonly failures: readonly { readonly at: number; readonly why: string }[]
+  /** The longest that one took to be answered, in milliseconds. */
+  readonly longest: number
+  readonly identities: readonly string[]
+}
+
 export interface Verbs {
   readonly ask: { readonly takes: Destination; readonly gives: Answer }
   /** Sends bytes (as latin1 text); gives what comes back until the other side ends, or the first datagram. */
@@ -68,6 +78,13 @@ export interface Verbs {
   }
   readonly look: { readonly takes: { readonly handle: number }; readonly gives: Report }
   readonly end: { readonly takes: { readonly handle: number }; readonly gives: Report }
+  /** Makes a TCP connection after the other on so many lanes, with a pause of `every` milliseconds. */
+  readonly load: {
+    readonly takes: Destination & { readonly lanes: number; readonly every: number }
+    readonly gives: { readonly handle: number }
+  }
+  readonly loadSeen: { readonly takes: { readonly handle: number }; readonly gives: Tally }
+  readonly loadEnds: { readonly takes: { readonly handle: number }; readonly gives: Tally }
 }
 
 export type Verb = keyof Verbs
