@@ -5,12 +5,13 @@ import { reach } from '../faults.ts'
 import type { Door } from '../kernel/door.ts'
 import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
-import type { Intrusion } from '../kernel/watcher.ts'
+import type { Report } from '../kernel/watcher.ts'
 import type { Others } from '../model/others.ts'
 import { Problem } from '../model/problem.ts'
 import type { BootFile } from './boot.ts'
 import { countForwards } from './counting.ts'
-import { RepairBook } from './healing.ts'
+import { follower, repairer } from './guarding.ts'
+import { type Repair, RepairBook } from './healing.ts'
 import { Holding } from './holding.ts'
 import { Keeper } from './keeper.ts'
 import { mendFlows } from './mending.ts'
@@ -27,8 +28,14 @@ export interface Machine {
   readonly readHost: () => HostFacts
 }
 
-/** A repair that the kernel refused is tried again. */
-const retryRepairAfter = 1000
+/** Messages, repairs and looks at the machine must not overlap. */
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>
+
+/** What it has to say without having been asked. */
+export interface Telling {
+  repaired(repair: Repair): void
+  refused(words: string): void
+}
 
 export class Agent {
   readonly #machine: Machine
@@ -38,7 +45,6 @@ export class Agent {
   /** The generation that the kernel is known to hold; null: nothing is known, and the next message must be whole. */
   #holds: number | null = null
   #outside: readonly string[] = []
-  #anchored = false
   #watching = false
   /** What other programs' rules are, until the watcher says that they have changed. */
   #others: Promise<Others> | undefined
@@ -84,41 +90,49 @@ export class Agent {
   }
 
   /**
-   * Begins to hold the table: repairs what other programs do to it, and keeps the anchor. Only one agent can own that in
-   * a network namespace; a second one gets a Problem.
+   * Begins to hold the table: repairs what other programs do to it, follows the machine, and keeps the anchor. Only one
+   * agent can own that in a network namespace; a second one gets a Problem.
    */
-  async guard(now: () => number, inTurn: <T>(work: () => Promise<T>) => Promise<T>): Promise<void> {
+  async guard(inTurn: InTurn, telling: Telling): Promise<void> {
     const { door } = this.#machine
-    let waiting = false
-    const repairAfter = (milliseconds: number, intrusion: Intrusion) => {
-      if (waiting) return
-      waiting = true
-      setTimeout(() => {
-        waiting = false
-        inTurn(() => this.#repair(intrusion, now)).catch(() => repairAfter(retryRepairAfter, intrusion))
-      }, milliseconds)
-    }
-    await door.watch((event) => {
+    const intruded = repairer(this.#repairs, (report: Report) => inTurn(() => this.#repair(report, telling)))
+    const moved = follower(() =>
+      inTurn(() => this.follow()).catch((error: Error) => {
+        telling.refused(error.message)
+        throw error
+      }),
+    )
+    await door.watch((report) => {
+      if (report.kind === 'moved') return moved()
       this.#others = undefined
-      if (event.kind !== 'elsewhere') repairAfter(this.#repairs.pauseAt(now()), event)
+      if (report.kind !== 'elsewhere') intruded(report)
     })
     this.#watching = true
-    await door.runNft(anchorText).catch((error: Error) => {
+    await door.own(anchorText).catch((error: Error) => {
       throw Problem.of('agent-running', { words: error.message }, error)
     })
-    this.#anchored = true
   }
 
   /** Makes the table whole again, from the kernel's present state. Where nothing is known, a whole message is to come. */
-  async #repair(intrusion: Intrusion, now: () => number): Promise<void> {
+  async #repair(report: Report, telling: Telling): Promise<void> {
     if (this.#holds === null) return
-    const began = now()
-    if (!(await this.#keeper.become(this.#holding))) return
-    const { by, pid } = intrusion.kind === 'changed' ? intrusion : { by: 'unknown', pid: 0 }
-    this.#repairs.enter({ at: new Date(began).toISOString(), by, pid, milliseconds: now() - began })
+    const began = performance.now()
+    const cost = () => Math.round(performance.now() - began)
+    const at = new Date().toISOString()
+    const wrote = await this.#keeper.become(this.#holding).catch((error: Error) => {
+      this.#repairs.refuse(error.message, cost())
+      telling.refused(error.message)
+      throw error
+    })
+    this.#repairs.settle()
+    if (!wrote) return
+    const { by, pid } = report.kind === 'changed' ? report : { by: 'unknown', pid: 0 }
+    const repair = { at, by, pid, milliseconds: cost() }
+    this.#repairs.enter(repair, performance.now())
+    telling.repaired(repair)
   }
 
-  /** Follows the machine: called now and then, it costs a reading of the routes while nothing has changed. */
+  /** Follows the machine: it costs a reading of the routes while nothing has changed. */
   async follow(): Promise<void> {
     const outside = await this.#readOutside()
     const generation = this.#holds
@@ -157,7 +171,7 @@ export class Agent {
     return {
       addresses: this.#machine.readHost().addresses,
       holds: this.#holds,
-      repairs: this.#repairs.readAt(Date.now()),
+      repairs: this.#repairs.readAt(performance.now()),
       bootTrouble: this.#bootTrouble,
     }
   }
@@ -175,6 +189,7 @@ export class Agent {
     this.#holding = holding
     await this.#shield(true)
     const wrote = await this.#keeper.become(holding)
+    this.#repairs.settle()
     this.#machine.forwarding.turnOn(holding.families())
     const ours = new Set(host.addresses)
     const left = { former, added: [], unknown: true, ours }
@@ -247,8 +262,7 @@ export class Agent {
     const { door, forwarding, boot } = this.#machine
     forwarding.restore()
     await this.#keeper.clear()
-    if (this.#anchored) await door.runNft('delete table inet drawbridge_anchor\n')
-    this.#anchored = false
+    await door.letGo()
     boot.forget()
     this.#booted = null
     this.#holds = null

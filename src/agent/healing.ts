@@ -12,37 +12,65 @@ export interface Repair {
 export interface Repairs {
   readonly count: number
   readonly last: Repair | null
-  /** More than `mostPerMinute` in the last minute: another program keeps writing to our table. */
+  /** Another program keeps writing to our table. */
   readonly fighting: boolean
+  /** Why the last repair was refused; '' when it was not. It is tried again. */
+  readonly refused: string
 }
 
 /** Beyond this many repairs in a minute each waits, so that two programs do not chase each other for ever. */
 const mostPerMinute = 30
-const pauseWhileFighting = 5000
+/** A fight is over when nothing had to be repaired for so long: several of the pauses it brings. */
+const calmAfter = 20_000
+const firstRetry = 1000
+const longestPause = 5000
+/** Repairs that wait take no more than a tenth of a processor, however large the table is. */
+const idleShare = 10
 
-/** Keeps the book of repairs. No effects: the caller repairs. */
+/** Keeps the book of repairs. No effects: the caller repairs. `now` is milliseconds of a clock that nobody sets. */
 export class RepairBook {
   #count = 0
   #last: Repair | null = null
   #recent: number[] = []
+  #fought = false
+  #refused = ''
+  #refusals = 0
+  #cost = 0
 
   /** Milliseconds to wait before the next repair. */
   pauseAt(now: number): number {
-    return this.#fightingAt(now) ? pauseWhileFighting : 0
+    if (this.#fightingAt(now)) return Math.max(longestPause, this.#cost * idleShare)
+    if (this.#refusals === 0) return 0
+    const pause = Math.min(firstRetry * 2 ** (this.#refusals - 1), longestPause)
+    return Math.max(pause, this.#cost * idleShare)
   }
 
-  enter(repair: Repair): void {
-    const at = Date.parse(repair.at)
-    this.#recent = [...this.#recent.filter((time) => time > at - 60_000), at]
+  enter(repair: Repair, now: number): void {
+    this.#fought = this.#fightingAt(now)
+    this.#recent = [...this.#recent.filter((time) => time > now - 60_000), now]
+    this.#fought ||= this.#recent.length > mostPerMinute
     this.#count += 1
     this.#last = repair
+    this.#cost = repair.milliseconds
+  }
+
+  refuse(words: string, milliseconds: number): void {
+    this.#refused = words
+    this.#refusals += 1
+    this.#cost = milliseconds
+  }
+
+  /** The kernel holds what it should. */
+  settle(): void {
+    this.#refused = ''
+    this.#refusals = 0
   }
 
   readAt(now: number): Repairs {
-    return { count: this.#count, last: this.#last, fighting: this.#fightingAt(now) }
+    return { count: this.#count, last: this.#last, fighting: this.#fightingAt(now), refused: this.#refused }
   }
 
   #fightingAt(now: number): boolean {
-    return this.#recent.filter((time) => time > now - 60_000).length > mostPerMinute
+    return this.#fought && now - (this.#recent.at(-1) ?? 0) < calmAfter
   }
 }

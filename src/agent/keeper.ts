@@ -1,5 +1,12 @@
 /** Makes the table in the kernel hold what is meant: the static part by libnftables, the elements by netlink. */
-import { type Difference, differenceOf, hold, isNothing, printDifference } from '../compile/difference.ts'
+import {
+  type Difference,
+  differenceOf,
+  type Held,
+  hold,
+  isNothing,
+  printDifference,
+} from '../compile/difference.ts'
 import type { Element } from '../compile/elements.ts'
 import { layoutOf, readSetName } from '../compile/sets.ts'
 import { type Leftovers, noLeftovers, printSkeleton, type Skeleton, skeletonOf } from '../compile/skeleton.ts'
@@ -8,6 +15,10 @@ import type { Door } from '../kernel/door.ts'
 import { Problem } from '../model/problem.ts'
 import type { Holding } from './holding.ts'
 import type { SkeletonRecord } from './record.ts'
+
+/** Refusals that say nothing about the table: memory, buffers, privilege, time (errno(3) in the words of strerror). */
+const passing =
+  /Cannot allocate memory|No buffer space|Message too long|Operation not permitted|Interrupted|temporarily|timed out|No space left|Too many open files/
 
 export class Keeper {
   readonly #door: Door
@@ -31,10 +42,9 @@ export class Keeper {
     const sets = compared(skeleton)
     this.#skeleton = ''
     const loaded = await this.#load(holding, skeleton, await this.#leftovers(skeleton))
-    const desired = hold(holding.elements())
     const present = await this.#door.read(sets)
     const strays = await this.#strayPairs()
-    const { remove, add } = differenceOf(present, desired)
+    const { remove, add } = differenceTo(holding.elements(), present)
     const difference = { remove: [...remove, ...strays], add }
     if (isNothing(difference)) return loaded
     await this.#commit(difference)
@@ -94,26 +104,29 @@ export class Keeper {
     return true
   }
 
-  /** A table of another version may have sets of other types under our names: then it is made anew, in one transaction. */
+  /**
+   * What is in the table can stand in the way: sets of another version under our names, or a chain that somebody else's
+   * map jumps to. Then it is made anew, in one transaction; what it has counted and metered starts anew with it.
+   */
   async #runNft(holding: Holding, text: string, wanted: string): Promise<void> {
-    try {
-      await this.#door.runNft(text)
-    } catch {
+    const refused = (error: Error) => {
+      throw Problem.of('kernel-refused', { words: error.message }, error)
+    }
+    await this.#door.runNft(text).catch((error: Error) => {
+      if (passing.test(error.message)) return refused(error)
       const elements = printDifference({ remove: [], add: holding.elements() })
       const anew = `add table inet drawbridge\ndelete table inet drawbridge\n${wanted}${elements}`
-      await this.#door.runNft(anew).catch((error: Error) => {
-        throw Problem.of('kernel-refused', { words: error.message }, error)
-      })
-    }
+      return this.#door.runNft(anew).catch(refused)
+    })
   }
 
-  /** Sets that no forward needs any more, and chains that somebody else has put into our table. */
+  /** Sets that no forward needs any more, and sets and chains that somebody else has put into our table. */
   async #leftovers({ sets, chains }: Skeleton): Promise<Leftovers> {
     const [wantedSets, wantedChains] = [new Set(sets), new Set(chains.map(({ name }) => name))]
     const presentSets = await this.#door.setNames()
     const presentChains = await this.#door.chainNames()
     return {
-      sets: presentSets.filter((set) => !wantedSets.has(set) && isMadeByNeed(set)),
+      sets: presentSets.filter((set) => !wantedSets.has(set) && !isAnonymous(set)),
       chains: presentChains.filter((chain) => !wantedChains.has(chain)),
     }
   }
@@ -124,6 +137,12 @@ export class Keeper {
     const strays = [...pairs.keys()].filter((key) => new Set(key.split(' . ')).size > 1)
     return strays.map((key) => ({ set: 'hairpin', key }))
   }
+}
+
+/** After a flush nothing is there to compare with, and nobody should wait for it. */
+function differenceTo(wanted: readonly Element[], present: Held): Difference {
+  const nothing = [...present.values()].every((set) => set.size === 0)
+  return nothing ? { remove: [], add: wanted } : differenceOf(present, hold(wanted))
 }
 
 /** What is in `before` and not in `after`. */
@@ -144,8 +163,9 @@ function compared({ sets }: Skeleton): string[] {
   return sets.filter((set) => !layoutOf(set).dynamic)
 }
 
-function isMadeByNeed(name: string): boolean {
-  return readSetName(name.replace(/_by[46]$/, '')) !== undefined
+/** A set without a name, such as `{ tcp, udp }`, belongs to its rule; the kernel calls it `__set0`. */
+function isAnonymous(name: string): boolean {
+  return name.startsWith('__')
 }
 
 function refuseMissing(missing: readonly Element[]): void {

@@ -8,11 +8,10 @@ import { readHost } from '../kernel/host.ts'
 import { Problem } from '../model/problem.ts'
 import { Agent } from './agent.ts'
 import { openBootFile } from './boot.ts'
+import type { Repair } from './healing.ts'
 import { openRecord } from './record.ts'
 import { serve } from './server.ts'
-
-/** How often default routes are looked at, at most. */
-const followEvery = 1000
+import { journalRepair, spokenRepair } from './telling.ts'
 
 const { values } = parseArgs({
   options: {
@@ -35,6 +34,11 @@ const machine = {
   readHost,
 }
 const agent = new Agent(machine)
+const telling = {
+  repaired: (repair: Repair) =>
+    void process.stdout.write(process.stdout.isTTY ? spokenRepair(repair) : journalRepair(repair)),
+  refused: (words: string) => void process.stderr.write(`drawbridge agent: ${words}\n`),
+}
 
 if (values.clear) {
   await agent.answer({ verb: 'clear' })
@@ -47,7 +51,7 @@ async function serveAgent(): Promise<void> {
   // Started anew by whoever started us: what the kernel holds is compared then.
   void machine.door.ended.then(() => process.exit(1))
   const inTurn = oneAfterTheOther()
-  await agent.guard(Date.now, inTurn).catch((error: unknown) => {
+  await agent.guard(inTurn, telling).catch((error: unknown) => {
     if (!(error instanceof Problem)) throw error
     process.stderr.write(`drawbridge: ${error.message}\n  ${error.remedy}\n`)
     process.exit(1)
@@ -58,7 +62,6 @@ async function serveAgent(): Promise<void> {
   const server = await serve(socket, (message) =>
     (message.verb === 'probe' ? probing : inTurn)(() => agent.answer(message)),
   )
-  follow(inTurn)
   const stop = (code: number) => {
     server.close()
     rmSync(socket, { force: true })
@@ -70,22 +73,11 @@ async function serveAgent(): Promise<void> {
   process.on('SIGINT', () => stop(0))
 }
 
-type InTurn = <T>(work: () => Promise<T>) => Promise<T>
-
-/** Messages, repairs and the look at the routes must not overlap. */
-function oneAfterTheOther(): InTurn {
+function oneAfterTheOther(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   return (work) => {
     const result = last.then(work)
     last = result.catch(() => {})
     return result
   }
-}
-
-/** A gateway may have a million routes: what reading them costs says how often it is done. */
-function follow(inTurn: InTurn): void {
-  const began = Date.now()
-  void inTurn(() => agent.follow())
-    .catch((error: Error) => process.stderr.write(`drawbridge agent: ${error.message}\n`))
-    .finally(() => setTimeout(() => follow(inTurn), Math.max(followEvery, (Date.now() - began) * 20)))
 }

@@ -197,9 +197,9 @@ async function status({ store, runner, agent, version }: AppParts, waitSeconds: 
   if (waitSeconds > 0) await runner.reached(store.generation, waitSeconds * 1000).catch(() => {})
   const facts = await agent.ask({ verb: 'facts' }).catch(() => undefined)
   const bootTrouble = facts?.bootTrouble ? Problem.of('boot-file', { words: facts.bootTrouble }) : null
-  const problem = facts?.repairs.fighting ? fought(facts.repairs) : (runner.problem ?? bootTrouble)
+  const problem = (facts && besieged(facts.repairs)) ?? runner.problem ?? bootTrouble
   return {
-    ready: runner.holds === store.generation && facts?.holds === store.generation,
+    ready: runner.holds === store.generation && facts?.holds === store.generation && !facts.repairs.refused,
     generation: store.generation,
     kernel: runner.holds,
     agent: facts ? 'up' : 'away',
@@ -212,7 +212,10 @@ async function status({ store, runner, agent, version }: AppParts, waitSeconds: 
   }
 }
 
-function fought({ count, last }: Repairs): Problem {
+/** What keeps the table from being as it should. */
+function besieged({ count, last, fighting, refused }: Repairs): Problem | undefined {
+  if (refused) return Problem.of('repair-refused', { words: refused })
+  if (!fighting) return undefined
   return Problem.of('fought-over', { count, by: last ? `${last.by} (process ${last.pid})` : 'unknown' })
 }
 

@@ -94,6 +94,8 @@ export interface Repairs {
   } | null
   /** Another program keeps writing to our table, and each repair waits. */
   readonly fighting: boolean
+  /** Why the last repair was refused; '' when it was not. It is tried again. */
+  readonly refused: string
 }
 
 export interface Status {

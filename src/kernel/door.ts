@@ -1,6 +1,7 @@
 /** The door to the kernel: the few verbs there are, each carried out by the worker in the order asked. */
+import { writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
-import type { Event, WatcherData, WatcherMessage } from './watcher.ts'
+import type { Report, WatcherData, WatcherMessage } from './watcher.ts'
 import type { KernelCalls, ReplyMessage } from './worker.ts'
 
 /** Every call of the worker, as a promise. The same value twice is harmless. */
@@ -9,8 +10,8 @@ export type Door = {
     ...argument: Parameters<KernelCalls[Name]>
   ) => Promise<ReturnType<KernelCalls[Name]>>
 } & {
-  /** Calls `listener` whenever another program has changed the ruleset, from the moment this resolves. */
-  readonly watch: (listener: (event: Event) => void) => Promise<void>
+  /** Calls `listener` for whatever others do to the ruleset and to this machine, from the moment this resolves. */
+  readonly watch: (listener: (report: Report) => void) => Promise<void>
   /** Resolves when the worker has ended, on purpose or not; every call after that is refused. */
   readonly ended: Promise<void>
   readonly close: () => Promise<void>
@@ -25,6 +26,7 @@ interface Waiting {
 export async function openDoor(): Promise<Door> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url))
   const waiting = new Map<number, Waiting>()
+  const watching: (() => void)[] = []
   let calls = 0
 
   worker.on('message', (reply: ReplyMessage) => {
@@ -67,6 +69,8 @@ export async function openDoor(): Promise<Door> {
     holders: ask('holders'),
     others: ask('others'),
     runNft: ask('runNft'),
+    own: ask('own'),
+    letGo: ask('letGo'),
     write: ask('write'),
     countElements: ask('countElements'),
     fingerprint: ask('fingerprint'),
@@ -77,24 +81,38 @@ export async function openDoor(): Promise<Door> {
     flows: ask('flows'),
     endFlows: ask('endFlows'),
     watch: async (listener) => {
-      const data: WatcherData = { ownPort: await door.port() }
-      const watcher = new Worker(new URL('./watcher.ts', import.meta.url), { workerData: data })
-      watcher.on('error', (error) => {
-        throw error
-      })
-      await new Promise<void>((resolve) => {
-        watcher.on('message', (message: WatcherMessage) => {
-          if (message.kind === 'listening') resolve()
-          else listener(message)
-        })
-      })
-      watcher.unref()
+      watching.push(await startWatcher({ ownPort: await door.port() }, listener))
     },
     ended,
     close: async () => {
+      for (const stop of watching) stop()
       await worker.terminate()
     },
   }
   await door.setNames()
   return door
+}
+
+/**
+ * Gives what ends it. A thread that sleeps in the kernel cannot be ended otherwise, and the end of this process would
+ * wait for it.
+ */
+async function startWatcher(data: WatcherData, listener: (report: Report) => void): Promise<() => void> {
+  const watcher = new Worker(new URL('./watcher.ts', import.meta.url), { workerData: data })
+  watcher.on('error', (error) => {
+    throw error
+  })
+  const endedBy = await new Promise<number>((resolve) => {
+    watcher.on('message', (message: WatcherMessage) => {
+      if (message.kind === 'listening') resolve(message.endedBy)
+      else listener(message)
+    })
+  })
+  watcher.unref()
+  const stop = () => {
+    process.off('exit', stop)
+    writeSync(endedBy, new BigUint64Array([1n]))
+  }
+  process.on('exit', stop)
+  return stop
 }

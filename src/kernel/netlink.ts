@@ -11,14 +11,12 @@ const socket = libc.func('int socket(int domain, int type, int protocol)')
 const bind = libc.func('int bind(int fd, const uint8_t *address, uint32_t length)')
 const setsockopt = libc.func('int setsockopt(int fd, int level, int name, const int *value, uint32_t length)')
 const send = libc.func('long send(int fd, const uint8_t *bytes, size_t length, int flags)')
-const pollfd = koffi.struct('pollfd', { fd: 'int', events: 'short', revents: 'short' })
-const poll = libc.func('poll', 'int', [koffi.inout(koffi.pointer(pollfd)), 'ulong', 'int'])
 const getsockname = libc.func('int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint32_t *length)')
 const recv = libc.func('long recv(int fd, _Out_ uint8_t *bytes, size_t length, int flags)')
 
 const AF_NETLINK = 16
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000
-const NETLINK_NETFILTER = 12
+export const NETLINK_NETFILTER = 12
 export const NETLINK_ROUTE = 0
 export const NETLINK_SOCK_DIAG = 4
 const SOL_SOCKET = 1
@@ -31,8 +29,7 @@ const NLMSG_DONE = 3
 const NLM_F_DUMP_INTR = 0x10
 const MSG_TRUNC = 0x20
 const MSG_DONTWAIT = 0x40
-const POLLIN = 1
-const headerLength = 16
+export const headerLength = 16
 
 /** The kernel said no; `errno` is positive, as in errno(3). */
 export class KernelError extends Error {
@@ -88,7 +85,7 @@ export function openNetlink(bufferBytes: number, protocol: number = NETLINK_NETF
   }
 }
 
-function openSocket(bufferBytes: number, protocol: number): number {
+export function openSocket(bufferBytes: number, protocol: number): number {
   const fd: number = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol)
   if (fd < 0) throw new KernelError(koffi.errno(), 'opening a netlink socket')
   const address = Buffer.alloc(12)
@@ -104,56 +101,6 @@ function portOf(fd: number): number {
   if (getsockname(fd, address, [address.length]) < 0)
     throw new KernelError(koffi.errno(), 'naming a netlink socket')
   return address.readUInt32LE(4)
-}
-
-export interface NetlinkListener {
-  /** Called once, when nothing that follows can be missed. */
-  readonly onListening: () => void
-  /** The message's body lies in `bytes` from `start` to `end`, until the call returns; `port` is whose commit it was. */
-  readonly onMessage: (type: number, port: number, bytes: Buffer, start: number, end: number) => void
-  /** Messages were dropped because we were too slow. */
-  readonly onLost: () => void
-}
-
-const SOL_NETLINK = 270
-const NETLINK_ADD_MEMBERSHIP = 1
-const EAGAIN = 11
-const ENOBUFS = 105
-const listenBuffer = 64 * 1024 * 1024
-/** A thread that sleeps in the kernel cannot be ended; it wakes this often to let that happen. */
-const napMilliseconds = 500
-
-/** Hands every message of a multicast group to the listener. Never returns: the thread is the listener's. */
-export function listenNetlink(group: number, listener: NetlinkListener): void {
-  const fd = openSocket(listenBuffer, NETLINK_NETFILTER)
-  if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, [group], 4) < 0) {
-    throw new KernelError(koffi.errno(), 'listening to netlink')
-  }
-  listener.onListening()
-  const incoming = Buffer.alloc(1 << 18)
-  const hear = () => {
-    const waiting: number = poll([{ fd, events: POLLIN, revents: 0 }], 1, napMilliseconds)
-    for (let more = waiting > 0; more; ) {
-      const length: number = recv(fd, incoming, incoming.length, MSG_DONTWAIT | MSG_TRUNC)
-      if (length < 0 && koffi.errno() === ENOBUFS) listener.onLost()
-      else if (length < 0 && koffi.errno() !== EAGAIN)
-        throw new KernelError(koffi.errno(), 'listening to netlink')
-      more = length > 0
-      for (let at = 0; at + headerLength <= length; ) {
-        const size = incoming.readUInt32LE(at)
-        listener.onMessage(
-          incoming.readUInt16LE(at + 4),
-          incoming.readUInt32LE(at + 12),
-          incoming,
-          at + headerLength,
-          at + size,
-        )
-        at += (size + 3) & ~3
-      }
-    }
-    setImmediate(hear)
-  }
-  hear()
 }
 
 /** The forced variant needs CAP_NET_ADMIN over the whole machine; in a user namespace the machine's limit holds. */

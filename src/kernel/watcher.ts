@@ -1,67 +1,110 @@
 /**
- * The thread that listens for changes of the ruleset. It reads every notification of nftables and reports the
- * transactions of other programs: those that touched our table, and that there was another; idle, it sleeps in the kernel.
- * Source: nf_tables_commit() and nf_tables_gen_notify() in net/netfilter/nf_tables_api.c.
+ * The thread that listens for what others do: to our table, whose transactions it reports with the program that made
+ * them, to other tables, and to the interfaces, addresses and default routes of this machine. Idle, it sleeps in the
+ * kernel.
+ * Source: nf_tables_commit() and nf_tables_gen_notify() in net/netfilter/nf_tables_api.c, rtnetlink(7).
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { listenNetlink } from './netlink.ts'
+import { asLoaded, bpf, type Ear, listen, wholeMessage } from './listening.ts'
+import { NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink.ts'
 import { answerAttributes, textOf } from './nfnetlink.ts'
+import { ownsSocket } from './own-sockets.ts'
 
 export interface WatcherData {
   /** The socket by which we write elements. */
   readonly ownPort: number
 }
 
-/** A transaction that was not ours and touched our table. `lost`: notifications were dropped, so nobody knows. */
-export type Intrusion =
+/**
+ * `changed`: a transaction that was not ours touched our table. `lost`: notifications were dropped, so nobody knows what
+ * happened. `elsewhere`: other tables have changed. `moved`: an interface, an address or a default route of this machine
+ * has changed.
+ */
+export type Report =
   | { readonly kind: 'changed'; readonly by: string; readonly pid: number }
   | { readonly kind: 'lost' }
+  | { readonly kind: 'elsewhere' }
+  | { readonly kind: 'moved' }
 
-/** `elsewhere`: other tables have changed. */
-export type Event = Intrusion | { readonly kind: 'elsewhere' }
+/** `listening`: from here on nothing is missed; see `listen` for `endedBy`. */
+export type WatcherMessage = Report | { readonly kind: 'listening'; readonly endedBy: number }
 
-/** `listening`: from here on nothing is missed. */
-export type WatcherMessage = Event | { readonly kind: 'listening' }
-
+const { ownPort } = workerData as WatcherData
 const NFNLGRP_NFTABLES = 7
 const NEWGEN = (10 << 8) | 15
 const generation = { pid: 2, name: 3 } as const
 const ours = Buffer.from('drawbridge\0')
-const anchor = Buffer.from('drawbridge_anchor\0')
-
-/**
- * Our sockets, by which a transaction is known as ours; process numbers would not do, as the kernel tells those of the
- * initial namespace. libnftables does not tell the port of its socket, but only the owner of the anchor can touch it.
- */
-const ownPorts = new Set([(workerData as WatcherData).ownPort])
+const portAt = 12
 let touched = false
 let elsewhere = false
 
-listenNetlink(NFNLGRP_NFTABLES, {
-  onListening: () => report({ kind: 'listening' }),
+/**
+ * A load of 64,000 forwards is 128,000 notifications: those of our own socket never leave the kernel. All messages of one
+ * packet belong to one transaction (nft_commit_notify), so the first header tells.
+ */
+const table: Ear = {
+  protocol: NETLINK_NETFILTER,
+  groups: [NFNLGRP_NFTABLES],
+  filter: [
+    [bpf.loadWord, 0, 0, portAt],
+    [bpf.ifEqual, 0, 1, asLoaded(ownPort, 4)],
+    [bpf.give, 0, 0, 0],
+    [bpf.give, 0, 0, wholeMessage],
+  ],
   onMessage(type, port, bytes, start, end) {
     if (type !== NEWGEN) {
-      if (isAbout(anchor, bytes, start)) ownPorts.add(port)
       const own = isAbout(ours, bytes, start)
       touched ||= own
       elsewhere ||= !own
       return
     }
-    const parts = answerAttributes(bytes.subarray(start, end))
-    const pid = parts.get(generation.pid)?.readUInt32BE() ?? 0
-    if (touched && !ownPorts.has(port))
+    if (touched && !ownsSocket(port)) {
+      const parts = answerAttributes(bytes.subarray(start, end))
+      const pid = parts.get(generation.pid)?.readUInt32BE() ?? 0
       report({ kind: 'changed', by: textOf(parts.get(generation.name)), pid })
-    if (elsewhere && !ownPorts.has(port)) report({ kind: 'elsewhere' })
+    }
+    if (elsewhere) report({ kind: 'elsewhere' })
     touched = false
     elsewhere = false
   },
   onLost: () => report({ kind: 'lost' }),
-})
+}
+
+const RTNLGRP_LINK = 1
+const RTNLGRP_IPV4_IFADDR = 5
+const RTNLGRP_IPV4_ROUTE = 7
+const RTNLGRP_IPV6_IFADDR = 9
+const RTNLGRP_IPV6_ROUTE = 11
+const RTM_NEWROUTE = 24
+const RTM_DELROUTE = 25
+const typeAt = 4
+const prefixLengthAt = 17
+/** 2000::/3 is the longest prefix that counts as a default route; a router may learn thousands of longer ones a second. */
+const longestDefault = 3
+
+/** The routes that go with an address or an interface go without a message of their own (fib_sync_down_addr). */
+const machine: Ear = {
+  protocol: NETLINK_ROUTE,
+  groups: [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE],
+  filter: [
+    [bpf.loadHalf, 0, 0, typeAt],
+    [bpf.ifEqual, 1, 0, asLoaded(RTM_NEWROUTE, 2)],
+    [bpf.ifEqual, 0, 3, asLoaded(RTM_DELROUTE, 2)],
+    [bpf.loadByte, 0, 0, prefixLengthAt],
+    [bpf.ifGreater, 0, 1, longestDefault],
+    [bpf.give, 0, 0, 0],
+    [bpf.give, 0, 0, wholeMessage],
+  ],
+  onMessage: () => report({ kind: 'moved' }),
+  onLost: () => report({ kind: 'moved' }),
+}
+
+listen([table, machine], (endedBy) => report({ kind: 'listening', endedBy }))
 
 /** Every message about a table, chain, rule, set or element begins with the name of its table. */
-function isAbout(table: Buffer, bytes: Buffer, start: number): boolean {
-  const name = start + 8
-  return bytes.compare(table, 0, table.length, name, name + table.length) === 0
+function isAbout(name: Buffer, bytes: Buffer, start: number): boolean {
+  const at = start + 8
+  return bytes.compare(name, 0, name.length, at, at + name.length) === 0
 }
 
 function report(message: WatcherMessage): void {

@@ -8,7 +8,7 @@ import type { Mark } from '../model/gateway.ts'
 import type { Listener } from '../model/listeners.ts'
 import { endFlow, readFlows, type TrackedFlow } from './flows.ts'
 import { readHolders } from './holders.ts'
-import { openNft } from './libnftables.ts'
+import { openNft, openOwner } from './libnftables.ts'
 import { readListeners } from './listeners.ts'
 import { NETLINK_ROUTE, NETLINK_SOCK_DIAG, openNetlink } from './netlink.ts'
 import { readOthers } from './others/reading.ts'
@@ -24,6 +24,7 @@ const netlink = openNetlink(bufferBytes)
 const routes = openNetlink(4 * 1024 * 1024, NETLINK_ROUTE)
 const sockets = openNetlink(4 * 1024 * 1024, NETLINK_SOCK_DIAG)
 const nft = openNft()
+const owner = openOwner()
 
 const calls = {
   /** The socket by which elements are written. */
@@ -42,6 +43,9 @@ const calls = {
   holders: (listeners: readonly Listener[]) => readHolders(sockets, listeners),
   /** Runs nft text as one transaction. */
   runNft: (text: string) => nft.run(text),
+  /** Runs nft text by a socket that owns what it makes, until it is let go. */
+  own: (text: string) => owner.own(text),
+  letGo: () => owner.letGo(),
   /** Commits a difference; gives the added elements that are not there afterwards. */
   write: (difference: Difference) => writeDifference(netlink, difference),
   /** What each of these elements has counted. */

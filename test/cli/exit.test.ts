@@ -20,6 +20,7 @@ const failures = [
   'not-in-step',
   'nothing-to-confirm',
   'old-connection',
+  'repair-refused',
   'stale-generation',
   'store-unusable',
   'unconfirmed',

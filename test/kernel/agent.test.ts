@@ -238,7 +238,7 @@ describe('guarded', () => {
     }
     const agent = new Agent(machineWith(disturbed))
     const inTurn = turns()
-    await agent.guard(Date.now, inTurn)
+    await agent.guard(inTurn, { repaired: () => {}, refused: () => {} })
     await inTurn(() => agent.answer(putOf(1, null, { 1: web })))
     const fingerprint = await door.fingerprint()
     disturb = () => {

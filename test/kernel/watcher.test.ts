@@ -1,16 +1,19 @@
 /** Who changed our table: other programs are reported by name, ourselves are not, and of other tables only that. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { anchorText } from '../../src/compile/anchor.ts'
 import { printSkeleton, skeletonOf } from '../../src/compile/skeleton.ts'
 import { type Door, openDoor } from '../../src/kernel/door.ts'
-import type { Event } from '../../src/kernel/watcher.ts'
+
+import type { Report } from '../../src/kernel/watcher.ts'
+
 import { defaultSettings } from '../../src/model/gateway.ts'
-import { enterNewNetwork, run } from './network.ts'
+import { addLinks, enterNewNetwork, run } from './network.ts'
 
 const skeleton = printSkeleton(skeletonOf({ mark: defaultSettings.mark, used: [] }))
-const seen: Event[] = []
+/** What was done to the table, how often other tables changed, and how often the machine did. */
+const seen: Report[] = []
 let elsewhere = 0
+let moves = 0
 let door: Door
 
 function hear(): void {
@@ -25,12 +28,11 @@ beforeAll(async () => {
   enterNewNetwork()
   door = await openDoor()
   await door.runNft(skeleton)
-  await door.watch((event) => {
-    if (event.kind === 'elsewhere') elsewhere += 1
-    else seen.push(event)
+  await door.watch((report) => {
+    if (report.kind === 'moved') moves += 1
+    else if (report.kind === 'elsewhere') elsewhere += 1
+    else seen.push(report)
   })
-  // As the agent does: who may write to the anchor is known as ourselves from then on.
-  await door.runNft(anchorText)
   // Proves that it listens before anything is concluded from its silence.
   await vi.waitFor(hear, { interval: 100, timeout: 5000 })
 })
@@ -39,6 +41,7 @@ beforeEach(async () => {
   await sleep(200)
   seen.length = 0
   elsewhere = 0
+  moves = 0
 })
 
 afterAll(() => door.close())
@@ -71,4 +74,30 @@ test('what we write is not, and of other tables only that they have changed', as
   expect(elsewhere).toBe(1)
   run('nft', 'delete table inet drawbridge_other')
   await expect.poll(() => elsewhere, { timeout: 3000 }).toBe(2)
+})
+
+test.each([
+  ['an interface that appears', ['link', 'add', 'one', 'type', 'veth', 'peer', 'name', 'two']],
+  ['one that goes up', ['link', 'set', 'one', 'up']],
+  ['an address', ['address', 'add', '192.0.2.1/24', 'dev', 'one']],
+  ['a default route', ['route', 'add', 'default', 'dev', 'one']],
+  ['half a default route of IPv6', ['-6', 'route', 'add', '8000::/1', 'dev', 'one']],
+  ['another name', ['link', 'set', 'two', 'name', 'three']],
+  ['an address that goes', ['address', 'del', '192.0.2.1/24', 'dev', 'one']],
+  ['an interface that goes', ['link', 'del', 'one']],
+] as const)('%s is reported as a move of the machine', async (_, command) => {
+  run('ip', ...command)
+  await expect.poll(() => moves, { timeout: 3000 }).toBeGreaterThan(0)
+})
+
+test('a route to one network is not: a router may learn thousands of them a second', async () => {
+  addLinks('four', 'five')
+  await sleep(300)
+  moves = 0
+  run('ip', 'route', 'add', '198.51.100.0/24', 'dev', 'four')
+  run('ip', '-6', 'route', 'add', '2001:db8::/32', 'dev', 'four')
+  await sleep(200)
+  expect(moves).toBe(0)
+  run('ip', 'route', 'add', 'default', 'dev', 'four')
+  await expect.poll(() => moves, { timeout: 3000 }).toBe(1)
 })

@@ -25,7 +25,7 @@ const lines = (text: string) =>
     .sort()
     .join('\n')
 
-test.for([
+const intrusions = [
   ['a flush of the whole ruleset', 'flush ruleset'],
   ['our table deleted', 'delete table inet drawbridge'],
   ['one element deleted', 'delete element inet drawbridge openings { ipv4 . tcp . 8000 }'],
@@ -42,7 +42,21 @@ test.for([
     'add chain inet drawbridge evil { type filter hook prerouting priority -300; policy drop; }',
   ],
   ['a pair of two interfaces taken for a hairpin', 'add element inet drawbridge hairpin { 101 . 102 }'],
-] as const)('%s', async ([, text]) => {
+  ['a chain that drops what no rule decides', 'chain inet drawbridge postrouting { policy drop; }'],
+  ['one map emptied', 'flush map inet drawbridge targets4'],
+  ['one set emptied', 'flush set inet drawbridge allowed4_24'],
+  ['a set of somebody else', 'add set inet drawbridge strange { type ipv4_addr; }'],
+  [
+    'a map of somebody else that leads into a chain of his',
+    'add chain inet drawbridge evil; add map inet drawbridge lead { type inet_service : verdict; }; add element inet drawbridge lead { 8000 : jump evil }; insert rule inet drawbridge ports tcp dport vmap @lead',
+  ],
+  [
+    'the file of the service nftables, reloaded',
+    'flush ruleset; table inet filter { chain input { type filter hook input priority filter; }; }',
+  ],
+] as const
+
+test.for(intrusions)('%s', async ([, text]) => {
   const { client, gateway } = lab
   expect((await client.asks(gateway.outside, 8000)).identity).toBe('server')
   const before = lines(await listing())
@@ -72,9 +86,33 @@ test('changes of other tables are none of our business', async () => {
 
 test('the status says how often, and who it was', async () => {
   const { repairs } = await drawbridge.api.status(0)
-  expect(repairs?.count).toBe(10)
+  expect(repairs?.count).toBe(intrusions.length)
   expect(repairs?.last?.by).toBe('nft')
-  expect((await drawbridge.cli(['status'])).stdout).toMatch(/10 repairs, the last .* after nft/)
+  expect((await drawbridge.cli(['status'])).stdout).toMatch(
+    /\d+ repairs, the last .* after nft \(process \d+\)/,
+  )
+  const told = drawbridge
+    .output()
+    .split('\n')
+    .filter((line) => line.includes('"repair"'))
+  expect(told).toHaveLength(intrusions.length)
+  expect(JSON.parse(told.at(-1) ?? '')).toEqual({ drawbridge: { repair: repairs?.last } })
+  const { stdout } = await drawbridge.cli(['status', '-o', 'json'])
+  expect(JSON.parse(stdout).repairs).toEqual(repairs)
+})
+
+test('what iptables flushes and restores is not ours', async () => {
+  const { client, gateway } = lab
+  const before = [lines(await listing()), (await drawbridge.api.status(0)).repairs?.count]
+  await gateway.run('iptables', ['-A', 'INPUT', '-p', 'tcp', '--dport', '9', '-j', 'DROP'])
+  const saved = await gateway.run('iptables-save')
+  await gateway.run('iptables', ['-F'])
+  await gateway.run('iptables', ['-t', 'nat', '-F'])
+  await gateway.run('iptables-restore', [], { input: saved })
+  await gateway.run('ip6tables-restore', [], { input: saved.replaceAll('icmp-', 'icmp6-') })
+  expect((await client.asks(gateway.outside, 8000)).identity).toBe('server')
+  expect([lines(await listing()), (await drawbridge.api.status(0)).repairs?.count]).toEqual(before)
+  await gateway.run('iptables', ['-F'])
 })
 
 test('in a container, where process numbers are others, our own changes are not taken for intrusions', async (t) => {

@@ -50,7 +50,12 @@ export function memoryAgent(): MemoryAgent {
       case 'put':
         return put(message)
       case 'facts':
-        return { addresses: [], holds, repairs: { count: 0, last: null, fighting: false }, bootTrouble: '' }
+        return {
+          addresses: [],
+          holds,
+          repairs: { count: 0, last: null, fighting: false, refused: '' },
+          bootTrouble: '',
+        }
       case 'listeners':
       case 'others':
         return { forwards: [], cutShort: false, legacy: false }

@@ -18,7 +18,14 @@ export const runningProblems = {
     says: ({ count, by }) =>
       `another program keeps changing the table inet drawbridge: ${count} repairs, the last after ${by}`,
     remedy: () =>
-      'Stop that program, or keep it from flushing the whole ruleset. Repairs wait 5 s each meanwhile.',
+      'Stop that program, or keep it from flushing the whole ruleset. Each repair waits 5 s or longer meanwhile.',
+  }),
+  'repair-refused': entry<{ words: string }>({
+    status: 502,
+    says: ({ words }) =>
+      `the table inet drawbridge was changed by another program and cannot be repaired: ${words}`,
+    remedy: () =>
+      'See who holds it: sudo nft -a list table inet drawbridge. It is tried again every few seconds by itself.',
   }),
   'not-in-step': entry<{ wanted: number; have: number; why: string }>({
     status: 504,
