@@ -1,5 +1,6 @@
 /** Composition root of the controller: the only file that builds real stores, clients and clocks. */
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { uptime } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { agentAt } from './agent/client.ts'
@@ -33,8 +34,15 @@ function dropPrivilege(uid: string | undefined, gid: string | undefined): void {
   process.setuid?.(Number(uid))
 }
 
+/** A network namespace that is new is a machine started anew: nothing of us is in its kernel yet. */
+const boot = [
+  readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+  readlinkSync('/proc/self/ns/net'),
+].join(' ')
+
 const clock: Clock = {
   now: () => Date.now(),
+  uptime: () => ({ boot, milliseconds: Math.round(uptime() * 1000) }),
   after: (milliseconds, work) => {
     const timer = setTimeout(work, milliseconds)
     return () => clearTimeout(timer)

@@ -55,7 +55,7 @@ const kernelPatience = 30_000
 /** Changes the gateway. */
 export class GatewayService {
   readonly #parts: Parts
-  /** When the last change had come into force. */
+  /** When the last change had come into force, by a clock that nobody sets. */
   #inForceSince = 0
   #listeners: readonly Listener[] = []
   #addresses: ReadonlySet<string> = new Set()
@@ -179,14 +179,14 @@ export class GatewayService {
       }
     }
     const confirmWithin = asking.confirm === undefined ? undefined : asking.confirm * 1000
-    const options = { based: asking.based, confirmWithin }
+    const options = { based: asking.based, confirmWithin, uptime: this.#parts.clock.uptime() }
     reach('change-checked')
     const generation = store.commit(change, this.#originOf(asking, how), circumstances, options)
     reach('change-kept')
     this.#inForceSince = Number.POSITIVE_INFINITY
     await runner.reached(generation, kernelPatience)
     reach('change-in-force')
-    this.#inForceSince = this.#parts.clock.now()
+    this.#inForceSince = performance.now()
     const reaches = await reachesOf(this.#parts.agent, named)
     if (confirmWithin !== undefined && !store.pending)
       throw Problem.of('nothing-to-confirm', { now: store.generation })

@@ -2,19 +2,23 @@
 import { reach } from '../faults.ts'
 import { asKept } from '../model/register.ts'
 import { undoing, withoutExpired } from '../store/record.ts'
-import type { Store } from '../store/store.ts'
+import type { Pending, Store } from '../store/store.ts'
 import type { Clock } from './runner.ts'
 
 /** A store that cannot be written now, as on a full disk, is asked again. */
 const retryAfter = 1000
+/** Timers stand still while the machine is suspended, so none is longer than this. */
+const longestSleep = 1000
 
 /**
- * Undoes at once what is overdue, and goes on. The wait is the timer's, which no change of the wall clock can stretch;
- * after a start it is what the wall clock says is left, but never more than the whole window.
+ * Undoes at once what is overdue, and goes on. The window is measured by the uptime, which no change of the wall clock
+ * stretches or shortens, also while nothing runs. A machine that was started anew meanwhile holds the last confirmed
+ * state, from the boot file, and stays with it.
  */
 export function startConfirmation(store: Store, clock: Clock): () => void {
   let cancel = () => {}
   let waitsFor = -1
+  let end = 0
 
   const arm = () => {
     const { pending } = store
@@ -22,10 +26,14 @@ export function startConfirmation(store: Store, clock: Clock): () => void {
     cancel()
     waitsFor = pending?.base ?? -1
     if (!pending) return
-    const left = Date.parse(pending.deadline) - clock.now()
-    const wait = Math.min(Math.max(left, 0), pending.windowMilliseconds)
-    if (wait === 0) revert()
-    else cancel = clock.after(wait, revert)
+    end = clock.uptime().milliseconds + leftOf(pending, clock)
+    wait()
+  }
+
+  const wait = () => {
+    const left = end - clock.uptime().milliseconds
+    if (left <= 0) revert()
+    else cancel = clock.after(Math.min(left, longestSleep), wait)
   }
 
   const revert = () => {
@@ -46,4 +54,10 @@ export function startConfirmation(store: Store, clock: Clock): () => void {
   arm()
   store.onCommit(() => arm())
   return () => cancel()
+}
+
+function leftOf({ deadline, windowMilliseconds, began }: Pending, clock: Clock): number {
+  const { boot, milliseconds } = clock.uptime()
+  if (began) return began.boot === boot ? began.milliseconds + windowMilliseconds - milliseconds : 0
+  return Math.min(Date.parse(deadline) - clock.now(), windowMilliseconds)
 }

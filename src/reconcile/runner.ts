@@ -1,12 +1,15 @@
 /** When a pass runs: at once after a change, again with growing pauses after a failure, and when the agent came back. */
 import type { AgentClient } from '../agent/client.ts'
 import { Problem } from '../model/problem.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, Uptime } from '../store/store.ts'
 import { reconcile } from './pass.ts'
 
 /** The time the runner lives by, injected. */
 export interface Clock {
+  /** The wall clock, which people and NTP set. */
   now(): number
+  /** A clock that nobody sets and that goes on while the machine is suspended. */
+  uptime(): Uptime
   /** Calls `work` after `milliseconds`; the answer cancels it. */
   after(milliseconds: number, work: () => void): () => void
 }

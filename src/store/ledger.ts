@@ -82,11 +82,11 @@ export class Ledger {
     }
   }
 
-  #pendingAfter({ how, at }: Origin, { confirmWithin }: CommitOptions): Pending | null {
+  #pendingAfter({ how, at }: Origin, { confirmWithin, uptime }: CommitOptions): Pending | null {
     if (how === 'revert') return null
     if (confirmWithin === undefined) return this.pending
     const deadline = new Date(Date.parse(at) + confirmWithin).toISOString()
-    return { base: this.generation, deadline, windowMilliseconds: confirmWithin }
+    return { base: this.generation, deadline, windowMilliseconds: confirmWithin, began: uptime }
   }
 
   #give(change: Change): Map<string, number> {

@@ -42,12 +42,20 @@ export interface SettingsDocument {
   readonly locked: boolean
 }
 
+/** A moment by the time since a start of the machine, which is comparable with moments of the same start alone. */
+export interface Uptime {
+  readonly boot: string
+  readonly milliseconds: number
+}
+
 /** A change that is in force but not kept: unless it is confirmed in time, everything is as in generation `base` again. */
 export interface Pending {
   readonly base: number
   /** UTC instant. */
   readonly deadline: string
   readonly windowMilliseconds: number
+  /** When the window began. */
+  readonly began?: Uptime | undefined
 }
 
 export interface CommitOptions {
@@ -55,6 +63,8 @@ export interface CommitOptions {
   readonly based?: number | undefined
   /** Have the change confirmed within so many milliseconds. */
   readonly confirmWithin?: number | undefined
+  /** When that is. */
+  readonly uptime?: Uptime | undefined
 }
 
 export interface Store {

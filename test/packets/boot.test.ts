@@ -3,10 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { connect } from '../../src/api/client.ts'
 import { startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 
 const restore = fileURLToPath(new URL('../../bin/drawbridge-restore', import.meta.url))
+const launcher = fileURLToPath(new URL('../../bin/drawbridge', import.meta.url))
 
 /** A lab whose Drawbridge has run, changed its mind a few times and is gone; gives its state directory. */
 async function former(lab: Lab) {
@@ -44,11 +46,7 @@ test('the restored kernel forwards, guards and refuses as before, and the agent 
 
   const held = await client.holds(gateway.outside, 8001)
   const monitor = gateway.spawn('nft', ['monitor'])
-  const up = gateway.spawn(fileURLToPath(new URL('../../bin/drawbridge', import.meta.url)), [
-    'up',
-    '--state',
-    state,
-  ])
+  const up = gateway.spawn(launcher, ['up', '--state', state])
   await up.says(/^drawbridge: ready$/m, 10_000)
   await monitor.end()
   expect(monitor.output().replaceAll(/^.*(drawbridge_anchor|new generation).*$\n?/gm, '')).toBe('')
@@ -73,6 +71,59 @@ test('a change on trial is not restored, one that was confirmed is', async (t) =
     expect((await lab.client.asks(lab.gateway.outside, port)).identity).toBe('server')
   await expect(lab.client.asks(lab.gateway.outside, 8002)).rejects.toThrow(/refused/)
 })
+
+/** Trials end in a reboot, however much of their window is left. */
+test('a reboot within the window: the confirmed state, from the boot file and from the daemons alike', async (t) => {
+  const before = await startLab(t)
+  const first = await startDrawbridge(before)
+  await first.opens('tcp/8000', before.server.at(80), { name: 'web' })
+  await first.api.apply({
+    gateway: {
+      version: 1,
+      forwards: [
+        { name: 'web', listen: 'tcp/8000', to: before.other.at(80) },
+        { name: 'six', listen: 'tcp/8001', to: before.server.at6(80) },
+      ],
+    },
+    confirm: 600,
+  })
+  expect(await forwardingOf(before)).toEqual({ ipv4: '1', ipv6: '1' })
+  await first.kill9()
+
+  const lab = await startLab(t)
+  const { client, gateway, server, other } = lab
+  await server.answers('tcp', 80)
+  await other.answers('tcp', 80)
+  expect(await forwardingOf(lab)).toEqual({ ipv4: '0', ipv6: '0' })
+  await gateway.run(restore, ['--state', first.state])
+  /** Asks again and again, so that what shows for a moment only shows. */
+  const seen = new Set<string>()
+  let over = false
+  const asking = (async () => {
+    while (!over) {
+      seen.add((await client.asks(gateway.outside, 8000)).identity)
+      seen.add(
+        await client.asks(gateway.outside6, 8001).then(
+          () => 'six',
+          () => 'no six',
+        ),
+      )
+    }
+  })()
+  const up = gateway.spawn(launcher, ['up', '--state', first.state])
+  await up.says(/^drawbridge: ready$/m, 15_000)
+  over = true
+  await asking
+  expect([...seen].sort()).toEqual(['no six', 'server'])
+  expect(await forwardingOf(lab)).toEqual({ ipv4: '1', ipv6: '0' })
+  const [last] = await connect(join(first.state, 'run', 'api', 'api.sock')).history(0, 1)
+  expect(last).toMatchObject({ how: 'revert', actor: 'drawbridge' })
+})
+
+async function forwardingOf({ gateway }: Lab): Promise<{ ipv4: string; ipv6: string }> {
+  const read = async (path: string) => (await gateway.run('cat', [`/proc/sys/net/${path}`])).trim()
+  return { ipv4: await read('ipv4/ip_forward'), ipv6: await read('ipv6/conf/all/forwarding') }
+}
 
 test('a torn, an unreadable and a missing boot file', async (t) => {
   const before = await startLab(t)

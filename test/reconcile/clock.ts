@@ -7,6 +7,10 @@ export interface HandClock extends Clock {
   pass(milliseconds: number): Promise<void>
   /** Sets the wall clock without any time passing, as an administrator or NTP does. */
   jump(milliseconds: number): void
+  /** The machine sleeps: time passes, but not for timers. */
+  suspend(milliseconds: number): void
+  /** The machine is started anew: its uptime begins again. */
+  reboot(): void
   /** Milliseconds until each timer that waits, the next one first. */
   waits(): number[]
 }
@@ -19,6 +23,8 @@ interface Timer {
 export function handClock(start: string): HandClock {
   let elapsed = 0
   let offset = Date.parse(start)
+  let slept = 0
+  let boots = 1
   const timers = new Set<Timer>()
   const inOrder = () => [...timers].sort((a, b) => a.at - b.at)
 
@@ -30,7 +36,14 @@ export function handClock(start: string): HandClock {
   }
 
   return {
-    now: () => offset + elapsed,
+    now: () => offset + elapsed + slept,
+    uptime: () => ({ boot: `boot ${boots}`, milliseconds: elapsed + slept }),
+    suspend: (milliseconds) => {
+      slept += milliseconds
+    },
+    reboot: () => {
+      boots += 1
+    },
     after: (milliseconds, work) => {
       const timer = { at: elapsed + milliseconds, work }
       timers.add(timer)

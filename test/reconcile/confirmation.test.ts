@@ -20,7 +20,7 @@ beforeEach(() => {
 /** Opens one and closes the other, to be confirmed within a minute. */
 function tryOut(): void {
   const wanted = change({ ...opening('trial', 2001), remove: ['before'] })
-  store.commit(wanted, origin, careful, { confirmWithin: 60 * second })
+  store.commit(wanted, origin, careful, { confirmWithin: 60 * second, uptime: clock.uptime() })
 }
 
 const open = () => [...store.register.forwards.keys()].sort()
@@ -38,21 +38,44 @@ describe('not confirmed', () => {
     expect(clock.waits()).toEqual([])
   })
 
-  test('while nothing ran, it is undone at the start', () => {
+  test('while nothing ran, it is undone at the start', async () => {
     tryOut()
-    clock.jump(3600 * second)
+    await clock.pass(61 * second)
     startConfirmation(store, clock)
     expect(open()).toEqual(['before'])
   })
 
-  test('after a start, what is left of its time is left', async () => {
+  test.each([0, -86_400, 86_400])(
+    'after a start, what is left of its time is left, though the wall clock was set by %d s meanwhile',
+    async (seconds) => {
+      tryOut()
+      await clock.pass(20 * second)
+      clock.jump(seconds * second)
+      startConfirmation(store, clock)
+      await clock.pass(39 * second)
+      expect(open()).toEqual(['trial'])
+      await clock.pass(second)
+      expect(open()).toEqual(['before'])
+    },
+  )
+
+  test('a machine that was started anew does not try again: it is undone at the start', () => {
     tryOut()
-    clock.jump(20 * second)
+    clock.reboot()
     startConfirmation(store, clock)
-    expect(clock.waits()).toEqual([40 * second])
+    expect(open()).toEqual(['before'])
   })
 
-  test.each([-3600, 3600])(
+  test('a machine that slept too long undoes it as soon as it wakes', async () => {
+    startConfirmation(store, clock)
+    tryOut()
+    await clock.pass(5 * second)
+    clock.suspend(3600 * second)
+    await clock.pass(second)
+    expect(open()).toEqual(['before'])
+  })
+
+  test.each([-86_400, 86_400])(
     'it waits no longer and no shorter because the wall clock jumps by %d s',
     async (seconds) => {
       startConfirmation(store, clock)
@@ -65,11 +88,15 @@ describe('not confirmed', () => {
     },
   )
 
-  test('after the wall clock went back it waits at most the whole time', () => {
-    tryOut()
+  test('of a window whose beginning nobody noted, the wall clock tells what is left, but never more than the whole', async () => {
+    const wanted = change({ ...opening('trial', 2001), remove: ['before'] })
+    store.commit(wanted, origin, careful, { confirmWithin: 60 * second })
     clock.jump(-3600 * second)
     startConfirmation(store, clock)
-    expect(clock.waits()).toEqual([60 * second])
+    await clock.pass(59 * second)
+    expect(open()).toEqual(['trial'])
+    await clock.pass(second)
+    expect(open()).toEqual(['before'])
   })
 
   test('it is undone as soon as the disk can be written again', async () => {
@@ -109,6 +136,7 @@ describe('confirmed', () => {
     store.confirm()
     store.commit(closing('trial'), { ...origin, at: new Date(clock.now()).toISOString() }, careful, {
       confirmWithin: 60 * second,
+      uptime: clock.uptime(),
     })
     await clock.pass(59 * second)
     expect(open()).toEqual([])

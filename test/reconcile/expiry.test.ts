@@ -101,15 +101,43 @@ describe('whoever slept', () => {
     expect(open()).toEqual([])
   })
 
-  test('a clock that jumps back gives the time back', async () => {
+  test('a machine that was suspended closes what is over within half a minute', async () => {
+    until('a', 2000, '10:00:00')
+    startExpiry(store, clock)
+    await clock.pass(60 * second)
+    clock.suspend(11 * hour)
+    await clock.pass(30 * second)
+    expect(open()).toEqual([])
+  })
+
+  test('a clock that is set back prolongs nothing, also not when the forward is changed otherwise', async () => {
     until('a', 2000, '00:10:00')
     startExpiry(store, clock)
     await clock.pass(300 * second)
-    clock.jump(-hour)
-    await clock.pass(600 * second)
+    clock.jump(-24 * hour)
+    commit(opening('a', 2000, { expires: '2027-01-31T00:10:00Z', to: '10.0.0.9' }))
+    await clock.pass(299 * second)
     expect(open()).toEqual(['a'])
+    await clock.pass(second)
+    expect(open()).toEqual([])
+  })
+
+  test('what has expired stays closed when the clock is set back after it', async () => {
+    until('a', 2000, '00:10:00')
+    startExpiry(store, clock)
+    await clock.pass(600 * second)
+    clock.jump(-24 * hour)
     await clock.pass(hour)
     expect(open()).toEqual([])
+  })
+
+  test('one that is given more time has it, also after the clock was set back', async () => {
+    until('a', 2000, '00:10:00')
+    startExpiry(store, clock)
+    clock.jump(-24 * hour)
+    until('a', 2000, '00:20:00')
+    await clock.pass(hour)
+    expect(open()).toEqual(['a'])
   })
 
   test('a year ahead is no shorter than it is', async () => {
