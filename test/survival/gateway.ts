@@ -8,7 +8,7 @@ import { run } from '../lab/process.ts'
 /** Who answers on each port, `tcp/8100` for example. */
 export type Answers = Readonly<Record<string, string>>
 
-const ports = [8000, 8100, 8101, 8102, 8103] as const
+export const ports = [8000, 8100, 8101, 8102, 8103] as const
 const protocols = ['tcp', 'udp'] as const
 
 /** Every port of these, both protocols, with the same answer; all others are refused. */

@@ -22,6 +22,9 @@ test(`${restarts} restarts under load, ${connections} new connections: none fail
   const held = await Promise.all(
     (['tcp', 'udp'] as const).map((protocol) => client.holds(gateway.outside, 8000, { protocol })),
   )
+  // Nothing of ours is in the way of this one: when it stalls, the machine is busy.
+  await gateway.answers('tcp', 2222)
+  const control = await client.holds(gateway.outside, 2222)
   const load = await client.loads(gateway.outside, 8000, { timeout: 5000 })
   for (let restart = 0; restart < restarts; restart += 1) {
     // By a signal as a service manager does, and by none, which leaves no time to tidy up.
@@ -40,8 +43,9 @@ test(`${restarts} restarts under load, ${connections} new connections: none fail
   for (const { end, inOrder, refusals } of reports)
     expect([end, inOrder, refusals]).toEqual(['held', true, 0])
   const stalls = reports.map(({ longestStall }) => longestStall)
-  expect(Math.max(...stalls)).toBeLessThan(1000)
+  const busy = (await control.end()).longestStall
+  expect(Math.max(...stalls) - busy).toBeLessThan(500)
   console.log(
-    `${restarts} restarts: 0 of ${asked} new connections failed, the slowest took ${longest} ms; streams of TCP and UDP stalled for at most ${stalls.join(' and ')} ms`,
+    `${restarts} restarts: 0 of ${asked} new connections failed, the slowest took ${longest} ms; streams of TCP and UDP stalled for at most ${stalls.join(' and ')} ms, one past Drawbridge for ${busy} ms`,
   )
 })
