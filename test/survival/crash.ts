@@ -22,8 +22,12 @@ interface Crashed {
   readonly agreedIn: number
 }
 
-/** What is restarted: the process that died by `up`, or everything as after a loss of power. */
-export type Restart = 'one' | 'all'
+/**
+ * How they come back: the process that died by `up`; the same, with the trap laid once more on its way; or everything anew,
+ * as after a loss of power.
+ */
+export const restarts = ['one', 'twice', 'all'] as const
+export type Restart = (typeof restarts)[number]
 
 /** Makes the change with the trap laid. Gives undefined when the change came to its end without meeting it. */
 export async function crashIn(
@@ -63,7 +67,9 @@ export async function crashIn(
   expect.soft([told(kind.before), told(kind.after)]).toContainEqual(told(atCrash))
   const bootAtCrash = await restored(state)
 
+  const takeAwayAgain = restart === 'twice' ? await trap.lay() : async () => {}
   const agreedIn = await comeBack(drawbridge, restart, () => signal('SIGCONT'))
+  await takeAwayAgain()
   await acting
   const reached = !same(kind.before, kind.after) && same(atCrash, kind.after)
   const must = outcome.acknowledged || reached || kind.byItself ? kind.after : undefined
@@ -112,16 +118,22 @@ function isDead(pid: number | undefined): boolean {
 async function comeBack(drawbridge: Drawbridge, restart: Restart, goOn: () => void): Promise<number> {
   if (restart === 'all') {
     await drawbridge.kill9()
-    await drawbridge.start()
-  } else goOn()
+    const [agreedIn] = await Promise.all([agreement(drawbridge), drawbridge.start()])
+    return agreedIn
+  }
+  goOn()
+  return agreement(drawbridge)
+}
+
+async function agreement({ api, output }: Drawbridge): Promise<number> {
   let answered: number | undefined
   for (let waited = 0; waited < 30_000; waited += 10) {
-    const status = await drawbridge.api.status(0).catch(() => undefined)
+    const status = await api.status(0).catch(() => undefined)
     if (status?.agent === 'up') answered ??= performance.now()
     if (answered !== undefined && status?.ready) return Math.round(performance.now() - answered)
     await sleep(10)
   }
-  throw new Error(`not in step within 30 s after a crash; it printed:\n${drawbridge.output()}`)
+  throw new Error(`not in step within 30 s after a crash; it printed:\n${output()}`)
 }
 
 function same(a: Answers, b: Answers): boolean {

@@ -29,8 +29,8 @@ interface World {
   readonly past: Map<number, Model>
 }
 
-const runs = amount(3, 60)
-const longest = amount(12, 25)
+const runs = amount(2, 60)
+const longest = amount(10, 25)
 
 test(`${runs} random sequences, seed ${seed}`, { timeout: amount(120_000, 3_600_000) }, async (t) => {
   const { lab, drawbridge } = await startScene(t)
