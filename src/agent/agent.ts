@@ -14,7 +14,7 @@ import { follower, repairer } from './guarding.ts'
 import { type Repair, RepairBook } from './healing.ts'
 import { Holding } from './holding.ts'
 import { Keeper } from './keeper.ts'
-import { mendFlows } from './mending.ts'
+import { type Left, mendFlows } from './mending.ts'
 import { probe } from './probing.ts'
 import type { AgentMessage, AnswerOf, FactsAnswer, PutAnswer, PutMessage } from './protocol.ts'
 import type { SkeletonRecord } from './record.ts'
@@ -130,6 +130,14 @@ export class Agent {
     const repair = { at, by, pid, milliseconds: cost() }
     this.#repairs.enter(repair, performance.now())
     telling.repaired(repair)
+    await this.#mend({ former: [], present: 'all', unknown: false })
+  }
+
+  /** Ends the connections that contradict what is held now. */
+  #mend({ former, present, unknown }: Omit<Left, 'ours'>): Promise<number> {
+    const { door, readHost } = this.#machine
+    const ours = new Set(readHost().addresses)
+    return mendFlows(door, this.#holding.register, { former, present, unknown, ours })
   }
 
   /** Follows the machine: it costs a reading of the routes while nothing has changed. */
@@ -178,7 +186,6 @@ export class Agent {
 
   /** The whole gateway: compared with what the kernel really holds, so an agent started anew writes only what differs. */
   async #putWhole(message: PutMessage): Promise<PutAnswer> {
-    const host = this.#machine.readHost()
     const former = [...this.#holding.register.forwards.values()]
     const holding = new Holding()
     holding.take(message)
@@ -191,9 +198,7 @@ export class Agent {
     const wrote = await this.#keeper.become(holding)
     this.#repairs.settle()
     this.#machine.forwarding.turnOn(holding.families())
-    const ours = new Set(host.addresses)
-    const left = { former, added: [], unknown: true, ours }
-    const ended = await mendFlows(this.#machine.door, holding.register, left)
+    const ended = await this.#mend({ former, present: 'all', unknown: true })
     this.#holds = message.generation
     if (message.kept) this.#writeBoot(message.generation)
     return { outcome: wrote ? 'written' : 'already-so', ended }
@@ -209,12 +214,10 @@ export class Agent {
     const difference = { remove: step.difference.remove, add: [...shielding.add, ...step.difference.add] }
     await this.#keeper.write(this.#holding, difference)
     this.#machine.forwarding.turnOn(this.#holding.families())
-    const ours = new Set(this.#machine.readHost().addresses)
-    const left = { former: step.former, added: step.added, unknown: false, ours }
-    const ended = await mendFlows(this.#machine.door, this.#holding.register, left)
+    const ended = await this.#mend({ ...step, unknown: false })
     this.#holds = message.generation
     if (message.kept) {
-      const expiring = [...step.former, ...step.added].some(({ expires }) => expires !== null)
+      const expiring = [...step.former, ...step.present].some(({ expires }) => expires !== null)
       if (expiring) this.#writeBoot(message.generation)
       else this.#appendBoot(message.generation, base, difference, skeleton)
     }

@@ -13,7 +13,8 @@ export interface Step {
   readonly difference: Difference
   /** The forwards as they were before, where they were; their flows may contradict what holds now. */
   readonly former: readonly Forward[]
-  readonly added: readonly Forward[]
+  /** The same forwards as they are now, where they are. */
+  readonly present: readonly Forward[]
 }
 
 /** Elements that must be gone from `at` on, in seconds since 1970. */
@@ -42,10 +43,10 @@ export class Holding {
     const before = this.#elementsOf(touched)
     const former = touched.flatMap((name) => this.register.forwards.get(name) ?? [])
     this.#take(message, change)
-    const after = this.#elementsOf([...new Set([...touched, ...change.put.map(({ name }) => name)])])
-    const wasOpen = new Set(former.filter(({ enabled }) => enabled).map(({ name }) => name))
-    const added = change.put.filter(({ name }) => !wasOpen.has(name))
-    return { difference: differenceOf(hold(before), hold(after)), former, added }
+    const names = [...new Set([...touched, ...change.put.map(({ name }) => name)])]
+    const after = this.#elementsOf(names)
+    const present = names.flatMap((name) => this.register.forwards.get(name) ?? [])
+    return { difference: differenceOf(hold(before), hold(after)), former, present }
   }
 
   #take(message: PutMessage, change: Change): void {

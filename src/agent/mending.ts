@@ -11,9 +11,9 @@ import type { Register } from '../model/register.ts'
 export interface Left {
   /** Forwards as they were before. */
   readonly former: readonly Forward[]
-  /** Forwards that were not there, or not open. */
-  readonly added: readonly Forward[]
-  /** Nothing is known of before: an agent that starts finds what others have left. */
+  /** Forwards that may take datagrams from now on; all of them when others had the table, or nothing is known of before. */
+  readonly present: readonly Forward[] | 'all'
+  /** What no forward explains is from before this agent, and not what it has let go on. */
   readonly unknown: boolean
   /** The addresses of this machine. */
   readonly ours: ReadonlySet<string>
@@ -23,13 +23,11 @@ export interface Left {
 export async function mendFlows(door: Door, register: Register, left: Left): Promise<number> {
   const { mark, locked } = register.settings
   reach('mending')
-  const concerned = left.unknown || left.former.length > 0
+  const concerned = left.present === 'all' || left.former.length > 0
   const ours = concerned ? await door.flows(mark) : []
   const isStale = staleness(register, left)
   const stale = locked ? ours : ours.filter(isStale)
-  const taking = locked ? [] : left.added.filter(takesDatagrams)
-  const strangers = taking.length > 0 ? await door.flows({ value: 0, mask: mark.mask }) : []
-  const overtaken = strangers.filter((flow) => left.ours.has(flow.destination) && isOvertaken(flow, taking))
+  const overtaken = locked ? [] : await overtakenFlows(door, register, left)
   const ending = [...stale, ...overtaken]
   reach('mending-found')
   if (ending.length > 0) await door.endFlows(ending)
@@ -64,8 +62,23 @@ function takesDatagrams({ listen, enabled }: Forward): boolean {
   return enabled && (listen.kind === 'ping' || listen.protocols.includes('udp'))
 }
 
-/** A steady UDP sender or ping that this machine itself answered until now would never meet the new forward. */
-function isOvertaken(flow: TrackedFlow, added: readonly Forward[]): boolean {
-  const untranslated = flow.target === flow.destination && flow.targetPort === flow.port
-  return flow.protocol !== 'tcp' && untranslated && added.some((forward) => tookOpening(flow, forward))
+/**
+ * Datagrams that this machine itself answers, or refuses, on a port that a forward takes: connection tracking remembers that
+ * they were not translated, so a steady sender or ping would never meet the forward.
+ */
+async function overtakenFlows(
+  door: Door,
+  register: Register,
+  { present, ours }: Left,
+): Promise<readonly TrackedFlow[]> {
+  const taking = new Set(
+    [...(present === 'all' ? register.forwards.values() : present)].filter(takesDatagrams),
+  )
+  if (taking.size === 0) return []
+  const strangers = await door.flows({ value: 0, mask: register.settings.mark.mask })
+  return strangers.filter((flow) => {
+    const untranslated = flow.target === flow.destination && flow.targetPort === flow.port
+    if (flow.protocol === 'tcp' || !untranslated || !ours.has(flow.destination)) return false
+    return currentFor(flow, register).some((forward) => taking.has(forward))
+  })
 }

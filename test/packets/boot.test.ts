@@ -154,6 +154,9 @@ test('what has expired before the boot is not opened by it, what has not is', as
   await drawbridge.opens('tcp/8000', before.server.at(80), { expires: after(3) })
   await drawbridge.opens('tcp/8001', before.server.at(80), { expires: after(600) })
   await drawbridge.opens('tcp/8002', before.server.at(80))
+  await drawbridge.opens('tcp/8003', before.server.at(80), { name: 'later' })
+  const later = { name: 'later', listen: 'tcp/8003', to: before.server.at(80), expires: after(3) }
+  await drawbridge.api.apply({ gateway: { version: 1, forwards: [later] } })
   await drawbridge.kill9()
   await new Promise((resolve) => setTimeout(resolve, 4000))
   const lab = await startLab(t)
@@ -161,5 +164,6 @@ test('what has expired before the boot is not opened by it, what has not is', as
   await lab.gateway.run(restore, ['--state', drawbridge.state])
   for (const port of [8001, 8002])
     expect((await lab.client.asks(lab.gateway.outside, port)).identity).toBe('server')
-  await expect(lab.client.asks(lab.gateway.outside, 8000)).rejects.toThrow(/refused/)
+  for (const port of [8000, 8003])
+    await expect(lab.client.asks(lab.gateway.outside, port)).rejects.toThrow(/refused/)
 })
