@@ -176,8 +176,10 @@ export class Agent {
   }
 
   #facts(): FactsAnswer {
+    const { addresses, ephemeral } = this.#machine.readHost()
     return {
-      addresses: this.#machine.readHost().addresses,
+      addresses,
+      ephemeral,
       holds: this.#holds,
       repairs: this.#repairs.readAt(performance.now()),
       bootTrouble: this.#bootTrouble,

@@ -4,6 +4,7 @@ import { forwardDocument } from '../model/document.ts'
 import type { Holder } from '../model/holder.ts'
 import type { Listener } from '../model/listeners.ts'
 import type { Others } from '../model/others.ts'
+import type { PortRange } from '../model/ports.ts'
 import type { ProblemDetails } from '../model/problem.ts'
 import type { Reach } from '../model/reach.ts'
 import type { Repairs } from './healing.ts'
@@ -66,6 +67,8 @@ export interface PutAnswer {
 
 export interface FactsAnswer {
   readonly addresses: readonly string[]
+  /** Ports that the kernel takes for this machine's own connections. */
+  readonly ephemeral: readonly PortRange[]
   /** The generation in the kernel, or null while the agent does not know. */
   readonly holds: number | null
   /** How often the table had to be made whole again, and after whom. */

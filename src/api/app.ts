@@ -193,7 +193,10 @@ function sessionOf(request: FastifyRequest): Session | undefined {
   return { client, clientPort: Number(port), server, serverPort: Number(toPort) }
 }
 
-async function status({ store, runner, agent, version }: AppParts, waitSeconds: number): Promise<Status> {
+async function status(
+  { store, runner, agent, reader, version }: AppParts,
+  waitSeconds: number,
+): Promise<Status> {
   if (waitSeconds > 0) await runner.reached(store.generation, waitSeconds * 1000).catch(() => {})
   const facts = await agent.ask({ verb: 'facts' }).catch(() => undefined)
   const bootTrouble = facts?.bootTrouble ? Problem.of('boot-file', { words: facts.bootTrouble }) : null
@@ -207,6 +210,7 @@ async function status({ store, runner, agent, version }: AppParts, waitSeconds: 
     forwards: store.register.forwards.size,
     problem: problem?.details() ?? null,
     pending: pendingView(store),
+    conflicts: facts ? await reader.conflicts() : [],
     locked: store.register.settings.locked,
     version,
   }

@@ -4,8 +4,8 @@ import { reach } from '../faults.ts'
 import type { Address } from '../model/address.ts'
 import { type Forward, parseForward } from '../model/forward.ts'
 import { parseGateway } from '../model/gateway.ts'
+import { Intervals } from '../model/intervals.ts'
 import { printListen } from '../model/listen.ts'
-import { type Listener, shadowedBy } from '../model/listeners.ts'
 import type { Openings } from '../model/openings.ts'
 import { Problem } from '../model/problem.ts'
 import { describeReach, isDead } from '../model/reach.ts'
@@ -13,9 +13,11 @@ import { type Change, changeTo, isEmpty, noChange, sameForward } from '../model/
 import type { Clock, Runner } from '../reconcile/runner.ts'
 import { undoing, withoutExpired } from '../store/record.ts'
 import type { Origin, Store } from '../store/store.ts'
+import { type Hidden, hiddenBy, type Mood } from './conflicts.ts'
 import { planOf } from './plan.ts'
 import { findForward, historyAfter } from './reading.ts'
 import type { ApplyRequest, Changed, OpenRequest, PendingView, Plan } from './shapes.ts'
+import { conflictsOf, hiddenProblems, nothingAround, survey } from './survey.ts'
 import { deadTarget, reachesOf } from './targets.ts'
 import { warningsOf } from './warnings.ts'
 
@@ -57,8 +59,7 @@ export class GatewayService {
   readonly #parts: Parts
   /** When the last change had come into force, by a clock that nobody sets. */
   #inForceSince = 0
-  #listeners: readonly Listener[] = []
-  #addresses: ReadonlySet<string> = new Set()
+  #surroundings = nothingAround
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -160,20 +161,22 @@ export class GatewayService {
   ): Promise<Changed> {
     const { store, runner } = this.#parts
     const change = store.register.reduce(wanted)
-    const circumstances = { privileged: asking.privileged ?? false, ours: this.#addresses }
+    const circumstances = { privileged: asking.privileged ?? false, ours: this.#surroundings.addresses }
     refuseStale(store, asking.based)
-    if (!asking.takeOver) this.#refuseShadows(change)
+    const hidden = asking.takeOver ? [] : this.#hiddenAnew(change)
+    // Waits only where it throws: nothing comes between what was looked at and the commit.
+    if (hidden.length > 0) throw (await hiddenProblems(this.#parts.agent, hidden))[0]
     if (asking.dryRun) store.register.check(change, circumstances)
     const plan = planOf(store, change, asking.dryRun)
     const locked = store.register.settings.locked && named.length > 0 ? [lockedWarning] : []
-    const warnings = [...locked, ...warningsOf(named, store.register.lists, this.#addresses)]
+    const warnings = [...locked, ...warningsOf(named, store.register.lists, this.#surroundings.addresses)]
     if (asking.dryRun || isEmpty(change)) {
       if (!asking.dryRun) await runner.reached(store.generation, kernelPatience)
       return {
         changed: !isEmpty(change),
         generation: store.generation,
         plan,
-        warnings,
+        warnings: [...warnings, ...(await this.#conflicts(named, asking.dryRun ? 'would go' : 'go'))],
         reached: [],
         pending: pendingView(store),
       }
@@ -187,30 +190,34 @@ export class GatewayService {
     await runner.reached(generation, kernelPatience)
     reach('change-in-force')
     this.#inForceSince = performance.now()
-    const reaches = await reachesOf(this.#parts.agent, named)
+    const [conflicts, reaches] = await Promise.all([
+      this.#conflicts(named, 'go'),
+      reachesOf(this.#parts.agent, named),
+    ])
     if (confirmWithin !== undefined && !store.pending)
       throw Problem.of('nothing-to-confirm', { now: store.generation })
     return {
       changed: true,
       generation,
       plan,
-      warnings: [...warnings, ...reaches.filter(isDead).map(deadTarget)],
+      warnings: [...warnings, ...conflicts, ...reaches.filter(isDead).map(deadTarget)],
       reached: reaches.filter((one) => !isDead(one)).map(describeReach),
       pending: pendingView(store),
     }
   }
 
-  /** An opening that was there before hides nothing anew. */
-  #refuseShadows({ put }: Change): void {
+  /** The services that a change hides; an opening that was there before hides nothing anew. */
+  #hiddenAnew({ put }: Change): readonly Hidden[] {
     const { forwards } = this.#parts.store.register
-    for (const forward of put) {
+    const anew = put.filter((forward) => {
       const before = forwards.get(forward.name)
-      const found = shadowedBy(forward, this.#listeners)
-      const opened = before?.enabled && printListen(before.listen) === printListen(forward.listen)
-      if (!found || opened) continue
-      const service = `${found.protocol} port ${found.port}`
-      throw Problem.of('shadows-listener', { listen: printListen(forward.listen), service, uid: found.uid })
-    }
+      return !before?.enabled || printListen(before.listen) !== printListen(forward.listen)
+    })
+    return hiddenBy(new Intervals(anew), this.#surroundings.listeners)
+  }
+
+  #conflicts(named: readonly Forward[], mood: Mood): Promise<readonly string[]> {
+    return conflictsOf(this.#parts.agent, new Intervals(named), this.#surroundings, mood)
   }
 
   #originOf({ actor, note }: Asking, how: Origin['how']): Origin {
@@ -222,16 +229,7 @@ export class GatewayService {
    * agent the facts are those of before, and only what forwards declare is known as ours.
    */
   async #learn(): Promise<void> {
-    try {
-      const [{ addresses }, listeners] = await Promise.all([
-        this.#parts.agent.ask({ verb: 'facts' }),
-        this.#parts.agent.ask({ verb: 'listeners' }),
-      ])
-      this.#addresses = new Set(addresses)
-      this.#listeners = listeners
-    } catch (error) {
-      if (!(error instanceof Problem && error.code === 'agent-away')) throw error
-    }
+    this.#surroundings = (await survey(this.#parts.agent)) ?? this.#surroundings
   }
 }
 

@@ -15,12 +15,16 @@ import type {
   GatewayView,
   HistoryEntry,
 } from './shapes.ts'
+import { liveConflicts } from './survey.ts'
 
 export class GatewayReader {
   readonly #parts: Pick<Parts, 'store' | 'agent'>
+  /** What else of this machine wants the packets of forwards, now. */
+  readonly conflicts: () => Promise<readonly string[]>
 
   constructor(parts: Pick<Parts, 'store' | 'agent'>) {
     this.#parts = parts
+    this.conflicts = liveConflicts(parts.agent, parts.store)
   }
 
   /** The changes after generation `after`, newest first. */

@@ -111,6 +111,8 @@ export interface Status {
   /** How often another program's changes to our table were mended since the agent started; null while it is away. */
   readonly repairs: Repairs | null
   readonly pending: PendingView | null
+  /** What else of this machine wants the packets of forwards: a sentence each. */
+  readonly conflicts: readonly string[]
   /** The lockdown is on: no forward is open. */
   readonly locked: boolean
   readonly version: string

@@ -1,13 +1,17 @@
-/** Facts observed on this machine: its addresses and its interfaces. */
+/** Facts observed on this machine: its addresses, its interfaces and its own ports. */
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { readAddress } from '../model/address.ts'
+import type { PortRange } from '../model/ports.ts'
+import { readEphemeralPorts } from './ports.ts'
 
 export interface HostFacts {
   /** Every address of every interface, canonical text. */
   readonly addresses: readonly string[]
   /** Every interface but the loopback. */
   readonly links: readonly string[]
+  /** Ports that the kernel takes for this machine's own connections. */
+  readonly ephemeral: readonly PortRange[]
 }
 
 export function readHost(): HostFacts {
@@ -17,6 +21,7 @@ export function readHost(): HostFacts {
       .flatMap(({ address }) => readAddress(address)?.text ?? [])
       .sort(),
     links: readLinks(readFileSync('/proc/self/net/dev', 'utf8')),
+    ephemeral: readEphemeralPorts(),
   }
 }
 

@@ -2,11 +2,11 @@
  * What listens on this machine, by sock_diag: /proc/net/tcp would walk the table of all connections for it.
  * Source: sock_diag(7), include/uapi/linux/inet_diag.h.
  */
-import { readFileSync } from 'node:fs'
 import ipaddr from 'ipaddr.js'
 import type { Listener } from '../model/listeners.ts'
 import type { Netlink } from './netlink.ts'
 import { attributes } from './nfnetlink.ts'
+import { readEphemeralRange } from './ports.ts'
 
 const SOCK_DIAG_BY_FAMILY = 20
 const NLM_F_REQUEST_DUMP = 0x301
@@ -34,7 +34,7 @@ export function readListeners(netlink: Netlink): Listener[] {
 }
 
 export function readSockets(netlink: Netlink): ListeningSocket[] {
-  const ephemeral = readEphemeralPorts()
+  const ephemeral = readEphemeralRange()
   return kinds.flatMap(({ protocol, number, state }) =>
     ([4, 6] as const).flatMap((family) => {
       const answers = netlink.request(requestFor(families[family], number, state), 'reading listeners')
@@ -67,12 +67,4 @@ function addressOf(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join('.')
   const address = new ipaddr.IPv6([...bytes])
   return address.isIPv4MappedAddress() ? address.toIPv4Address().toString() : address.toRFC5952String()
-}
-
-function readEphemeralPorts(): { first: number; last: number } {
-  const [first = 0, last = 0] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8')
-    .trim()
-    .split(/\s+/)
-    .map(Number)
-  return { first, last }
 }

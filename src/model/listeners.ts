@@ -1,7 +1,9 @@
 /** Services of this machine that a forward would hide. */
 import type { Family } from './address.ts'
 import { type Forward, familiesOf } from './forward.ts'
+import { describeHolder, type Holder } from './holder.ts'
 import type { Transport } from './listen.ts'
+import { targetAt } from './target.ts'
 
 /** A socket of this machine that takes connections or datagrams. `address` is 0.0.0.0 or :: for all addresses. */
 export interface Listener {
@@ -13,15 +15,17 @@ export interface Listener {
 
 /** The first service that would not be reached any more, as packets to its port go to the target. */
 export function shadowedBy(forward: Forward, listeners: readonly Listener[]): Listener | undefined {
-  const { listen, enabled } = forward
-  if (listen.kind === 'ping' || !enabled) return undefined
+  return listeners.find((listener) => shadows(forward, listener))
+}
+
+/** Whether packets to this service go to the target. */
+function shadows({ listen, targets, enabled }: Forward, { protocol, address, port }: Listener): boolean {
+  if (listen.kind === 'ping' || !enabled) return false
   const { protocols, ports, place } = listen
-  return listeners.find(({ protocol, address, port }) => {
-    if (!protocols.includes(protocol) || !ports.some(({ first, last }) => first <= port && port <= last))
-      return false
-    if (!servesSome(address, familiesOf(forward))) return false
-    return place.kind !== 'address' || isEverywhere(address) || address === place.address.text
-  })
+  if (!protocols.includes(protocol) || !ports.some(({ first, last }) => first <= port && port <= last))
+    return false
+  if (!servesSome(address, familiesOf({ targets }))) return false
+  return place.kind !== 'address' || isEverywhere(address) || address === place.address.text
 }
 
 function isEverywhere(address: string): boolean {
@@ -33,4 +37,24 @@ function servesSome(address: string, families: readonly Family[]): boolean {
   if (address === '::') return true
   if (address === '::1' || address.startsWith('127.')) return false
   return families.includes(address.includes(':') ? 6 : 4)
+}
+
+/** `redis-server (process 812, user redis), which serves tcp port 6379 here` */
+export function describeService({ protocol, port, uid }: Listener, holder: Holder | undefined): string {
+  const known = holder ?? { user: `uid ${uid}`, unit: null, program: null, pid: null }
+  return `${describeHolder(known)}, which serves ${protocol} port ${port} here`
+}
+
+/** What becomes of a hidden service, as packets show; `mood` says whether the forward is there already. */
+export function describeFate(
+  forward: Forward,
+  { protocol, port }: Listener,
+  mood: 'go' | 'would go',
+): string {
+  const target = targetAt(forward, port)
+  const [admitted, dropped] =
+    forward.sources === 'anywhere' ? ['', ''] : [' from whom the forward admits', '; all others are dropped']
+  return protocol === 'tcp'
+    ? `new connections to it${admitted} ${mood} to ${target} instead${dropped}, and those it has now go on`
+    : `datagrams to it${admitted} ${mood} to ${target} instead${dropped}, also those of clients that it answers now`
 }

@@ -2,6 +2,8 @@
 import { networkOf } from './address.ts'
 import { type Forward, familiesOf } from './forward.ts'
 import { intersect, type Match, namesInterface } from './match.ts'
+import { printPorts } from './ports.ts'
+import { targetAt } from './target.ts'
 
 /** Where our own chains stand among those of the same hook (`dstnat - 5`). */
 const ourPriority = -105
@@ -71,6 +73,25 @@ function takesAddress({ addresses }: OthersForward, text: string): boolean {
   return addresses.some(
     (one) => one.family === family && networkOf({ family, text }, one.length) === one.text,
   )
+}
+
+/** Who gets which packets when both want them, as packets show; `mood` says whether the forward is there already. */
+export function describeMeeting(forward: Forward, other: OthersForward, mood: 'go' | 'would go'): string {
+  const { name, listen } = forward
+  if (listen.kind === 'ping') return ''
+  const protocols = listen.protocols.filter((protocol) => other.protocols.includes(protocol)).join('+')
+  const shared = intersect(listen.ports, other.ports)
+  const what = `${protocols}/${printPorts(shared)}`
+  const may = other.exact
+    ? 'is also forwarded'
+    : 'may also be forwarded (its rule has conditions that cannot be read)'
+  const outcomes = {
+    before: 'comes before ours: it takes the packets, and this forward never sees them',
+    after: `comes after ours: new connections ${mood} to ${targetAt(forward, shared[0]?.first ?? 0)}, and those it has now go on`,
+    either: 'stands where ours does: whichever was loaded last takes the packets',
+  }
+  const rule = `${other.by ?? 'another program'} (${describeRule(other)})`
+  return `${name}: ${what} ${may} to ${other.to} by ${rule}, whose chain ${outcomes[turnOf(other)]}`
 }
 
 /** `table ip nat, chain DOCKER, rule handle 12` */

@@ -125,6 +125,17 @@ export function mapPort(mapping: PortMapping, port: number, listen: Listen & { k
   }
 }
 
+/** Where a port of the opening leads, in words: `10.0.0.5:80 and [fd00::5]:80`. */
+export function targetAt(
+  { listen, targets }: { listen: Listen; targets: readonly Target[] },
+  port: number,
+): string {
+  if (listen.kind === 'ping') return targets.map(({ address }) => address.text).join(' and ')
+  return targets
+    .map(({ address, ports }) => withPort(address, String(mapPort(ports, port, listen))))
+    .join(' and ')
+}
+
 export function printTarget({ address, ports }: Target, listen: Listen): string {
   if (listen.kind === 'ping' || ports.kind === 'same') {
     const only =

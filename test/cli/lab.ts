@@ -147,6 +147,7 @@ export function status(own: Partial<Status> = {}): Status {
     problem: null,
     repairs: null,
     pending: null,
+    conflicts: [],
     locked: false,
     version: '1.2.3',
     ...own,

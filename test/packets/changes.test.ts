@@ -193,23 +193,6 @@ test('lockdown: every forward is shut and its connections end; what is the gatew
   for (const port of [8010, 8011]) expect((await client.asks(gateway.outside, port)).identity).toBe('server')
 })
 
-test('a service of the gateway is hidden only when that is said; the sentence says what happens to it', async () => {
-  const { client, gateway, server } = lab
-  await gateway.answers('tcp', 8020)
-  await gateway.answers('udp', 8021, { address: '127.0.0.1' })
-  const refused = await drawbridge.cli(['open', 'tcp/8020', server.at(80)])
-  expect(refused.code).toBe(2)
-  expect(refused.stderr).toMatch(/would hide the service of this machine on tcp port 8020 \(user 0\)/)
-  expect((await client.asks(gateway.outside, 8020)).identity).toBe('gateway')
-  for (const harmless of ['udp/8020', 'udp/8021', `tcp/8022@${gateway.second}`]) {
-    expect((await drawbridge.opens(harmless, server.at(80))).changed).toBe(true)
-  }
-  expect((await drawbridge.cli(['open', 'tcp/8020', server.at(80), '--take-over'])).code).toBe(0)
-  expect((await client.asks(gateway.outside, 8020)).identity).toBe('server')
-  expect((await drawbridge.cli(['disable', 'tcp-8020'])).code).toBe(0)
-  expect((await drawbridge.cli(['enable', 'tcp-8020'])).code).toBe(2)
-})
-
 test('what a change left undone while the agent was dead is done when it is back: a closed UDP forward is closed', async () => {
   const { client, gateway, server } = lab
   await drawbridge.api.apply(file({ name: 'd', listen: 'udp/8040', to: server.at(80) }))

@@ -52,6 +52,7 @@ export function memoryAgent(): MemoryAgent {
       case 'facts':
         return {
           addresses: [],
+          ephemeral: [],
           holds,
           repairs: { count: 0, last: null, fighting: false, refused: '' },
           bootTrouble: '',

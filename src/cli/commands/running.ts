@@ -80,6 +80,7 @@ async function status(call: Call): Promise<number> {
           sentence,
           ...(now.locked ? ['locked down: no forward is open until drawbridge lockdown --lift'] : []),
           ...repairLines(now),
+          ...now.conflicts.map((conflict) => `conflict: ${plain(conflict)}`),
           ...pendingLines(now.pending),
         ],
   )

@@ -29,10 +29,9 @@ export const changeProblems = {
       `${field}: ${target} is itself an opening of this gateway ("${holder}"), and a packet is translated once only`,
     remedy: ({ holder }) => `Give the target of "${holder}" as the target here too.`,
   }),
-  'shadows-listener': entry<{ listen: string; service: string; uid: number }>({
+  'shadows-listener': entry<{ listen: string; service: string; fate: string }>({
     status: 409,
-    says: ({ listen, service, uid }) =>
-      `listen: ${listen} would hide the service of this machine on ${service} (user ${uid}): its packets would go to the target`,
+    says: ({ listen, service, fate }) => `listen: ${listen} would hide ${service}: ${fate}`,
     remedy: () => 'Pick another port, or add --take-over if the service is to be hidden.',
   }),
   'no-such-forward': entry<{ name: string; nearest: string }>({

@@ -1,0 +1,121 @@
+/** What else wants the packets of our forwards: services, rules and questions of this machine. Pure. */
+import type { Forward } from '../model/forward.ts'
+import type { Holder } from '../model/holder.ts'
+import type { Intervals } from '../model/intervals.ts'
+import { describeFate, describeService, type Listener, shadowedBy } from '../model/listeners.ts'
+import { intersect } from '../model/match.ts'
+import { describeMeeting, meets, type Others, type OthersForward } from '../model/others.ts'
+import { countPorts, type PortRange, printPorts } from '../model/ports.ts'
+
+/** What is known of the machine. */
+export interface Surroundings {
+  readonly listeners: readonly Listener[]
+  readonly others: Others
+  /** Ports that the kernel takes for the machine's own connections. */
+  readonly ephemeral: readonly PortRange[]
+  readonly addresses: ReadonlySet<string>
+}
+
+export interface Hidden {
+  readonly forward: Forward
+  readonly listener: Listener
+}
+
+/** Beyond these a number is enough. */
+export const mostNamed = 20
+/** Of one rule that meets thousands of forwards, so many are named. */
+const mostOfRule = 3
+/** A host with thousands of rules for every port would keep us busy; so many comparisons are enough. */
+const mostComparisons = 2_000_000
+
+export type Mood = 'go' | 'would go'
+
+/** Services that these forwards hide, each port once: a service has a socket for each family. */
+export function hiddenBy(forwards: Intervals, listeners: readonly Listener[]): readonly Hidden[] {
+  const found = new Map<string, Hidden>()
+  for (const listener of listeners) {
+    for (const forward of forwards.within({ first: listener.port, last: listener.port })) {
+      const key = `${forward.name} ${listener.protocol} ${listener.port}`
+      if (!found.has(key) && shadowedBy(forward, [listener])) found.set(key, { forward, listener })
+    }
+  }
+  return [...found.values()]
+}
+
+/** `web hides redis-server (…): …` */
+export function hidingSentence(
+  { forward, listener }: Hidden,
+  holder: Holder | undefined,
+  mood: Mood,
+): string {
+  const hides = mood === 'go' ? 'hides' : 'would hide'
+  return `${forward.name} ${hides} ${describeService(listener, holder)}: ${describeFate(forward, listener, mood)}`
+}
+
+interface Met {
+  readonly forward: Forward
+  readonly other: OthersForward
+}
+
+/** Sentences about destination NAT of other programs that these forwards meet. */
+export function meetingSentences(
+  forwards: Intervals,
+  { others, addresses }: Surroundings,
+  mood: Mood,
+): readonly string[] {
+  let left = mostComparisons
+  const met: Met[] = []
+  for (const other of others.forwards.filter((one) => concerns(one, addresses))) {
+    const named = new Set<string>()
+    for (const range of other.ports) {
+      for (const forward of forwards.within(range)) {
+        left -= 1
+        if (left < 0 || named.size >= mostOfRule) break
+        if (named.has(forward.name) || !meets(forward, other)) continue
+        named.add(forward.name)
+        met.push({ forward, other })
+      }
+    }
+  }
+  return [
+    ...met.map(({ forward, other }) => describeMeeting(forward, other, mood)),
+    ...(others.legacy ? [legacySentence] : []),
+    ...(others.cutShort || left < 0 ? [cutShortSentence] : []),
+  ]
+}
+
+const legacySentence =
+  'iptables-legacy has a table of NAT on this machine, which cannot be read: whether it forwards the same ports is not known; see iptables-legacy -t nat -S'
+const cutShortSentence =
+  'this machine has more rules of NAT than were looked at: whether the others forward the same ports is not known'
+
+/** What is not for an address of this machine never comes to a forward. */
+function concerns({ addresses }: OthersForward, ours: ReadonlySet<string>): boolean {
+  return (
+    !addresses ||
+    addresses.some(({ text, length, family }) => length < (family === 4 ? 32 : 128) || ours.has(text))
+  )
+}
+
+/**
+ * TCP and every answer in time belong to a connection that the kernel knows, which no forward takes (measured); what is
+ * left is UDP that comes late or from another host.
+ */
+export function ephemeralSentence(
+  { name, listen, enabled }: Forward,
+  ephemeral: readonly PortRange[],
+): string | undefined {
+  if (!enabled || listen.kind === 'ping' || !listen.protocols.includes('udp')) return undefined
+  const shared = intersect(listen.ports, ephemeral)
+  const few = countPorts(shared)
+  if (few === 0) return undefined
+  const ports = printPorts(shared)
+  const lie = few === 1 ? 'is one' : 'are some'
+  return `${name}: udp/${ports} ${lie} of the ports that this machine takes for its own questions: an answer to one that comes from another host than was asked, or after the kernel has forgotten the question (30 s), goes to the target; keep them free with net.ipv4.ip_local_reserved_ports = ${ports}`
+}
+
+/** At most `mostNamed`, and how many more there are. */
+export function bounded(sentences: readonly string[]): readonly string[] {
+  const more = sentences.length - mostNamed
+  return more > 0 ? [...sentences.slice(0, mostNamed), `and ${more} more conflicts`] : sentences
+}
