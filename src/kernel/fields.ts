@@ -38,7 +38,8 @@ const codecs = {
   },
   ipv4_addr: {
     size: 4,
-    write: (text, to, at) => to.set(ipaddr.IPv4.parse(text).octets, at),
+    write: (text, to, at) =>
+      text.split('.').forEach((part, index) => void to.writeUInt8(Number(part), at + index)),
     read: (bytes, at) => bytes.subarray(at, at + 4).join('.'),
   },
   ipv6_addr: {

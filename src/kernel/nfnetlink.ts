@@ -112,6 +112,18 @@ export function attributes(bytes: Buffer): Map<number, Buffer> {
   return found
 }
 
+/** The first attribute of this type, without looking at what comes after it. */
+export function attributeIn(bytes: Buffer | undefined, type: number): Buffer | undefined {
+  if (!bytes) return undefined
+  for (let at = 0; at + 4 <= bytes.length; ) {
+    const length = bytes.readUInt16LE(at)
+    if (length < 4) return undefined
+    if ((bytes.readUInt16LE(at + 2) & nlaTypeMask) === type) return bytes.subarray(at + 4, at + length)
+    at += (length + 3) & ~3
+  }
+  return undefined
+}
+
 export function* eachAttribute(bytes: Buffer): Generator<[number, Buffer]> {
   for (let at = 0; at + 4 <= bytes.length; ) {
     const length = bytes.readUInt16LE(at)

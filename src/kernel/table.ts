@@ -7,6 +7,7 @@ import { decodeFields, encodeFields } from './fields.ts'
 import { type Answer, KernelError, type Netlink } from './netlink.ts'
 import {
   answerAttributes,
+  attributeIn,
   attributes,
   eachAttribute,
   family,
@@ -152,11 +153,11 @@ function lookUp(netlink: Netlink, set: string, elements: readonly Encoded[]): An
 
 /** Whether the answer is about this element and has its data; bytes are compared, nothing is decoded. */
 function isAnswer({ key, data }: Encoded, answer: Answer | undefined): boolean {
-  const item = answer && itemsOf(answer.body)[0]
-  if (!item) return false
-  const parts = attributes(item)
-  const held = parts.get(element.data)
-  return key.equals(bytesOf(parts.get(element.key))) && (!data || (!!held && data.equals(bytesOf(held))))
+  const item = answer && attributeIn(attributeIn(answer.body.subarray(4), list.elements), listItem)
+  const held = (type: number) => attributeIn(attributeIn(item, type), value)
+  const heldKey = held(element.key)
+  if (!heldKey || !key.equals(heldKey)) return false
+  return !data || data.equals(held(element.data) ?? Buffer.alloc(0))
 }
 
 /** What each of these elements has counted, in their order; undefined where the kernel has no such element. */

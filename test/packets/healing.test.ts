@@ -11,7 +11,9 @@ beforeAll(async () => {
   drawbridge = await startDrawbridge(lab)
   await lab.server.answers('tcp', 80)
   await lab.server.answers('udp', 80)
-  await drawbridge.opens('tcp+udp/8000', lab.server.at(80), { from: ['203.0.113.0/24'] })
+  await drawbridge.opens('tcp+udp/8000', [lab.server.at(80), lab.server.at6(80)], {
+    from: ['203.0.113.0/24', '2001:db8:1::/64'],
+  })
 })
 afterAll(() => lab?.close())
 
@@ -60,14 +62,16 @@ test.for(intrusions)('%s', async ([, text]) => {
   const { client, gateway } = lab
   expect((await client.asks(gateway.outside, 8000)).identity).toBe('server')
   const before = lines(await listing())
-  const [tcp, udp] = [
+  const streams = [
     await client.holds(gateway.outside, 8000),
     await client.holds(gateway.outside, 8000, { protocol: 'udp' }),
+    await client.holds(gateway.outside6, 8000),
+    await client.holds(gateway.outside6, 8000, { protocol: 'udp' }),
   ]
   await gateway.nft(text.replaceAll('; ', '\n'))
   await expect.poll(async () => lines(await listing()), { timeout: 3000, interval: 50 }).toBe(before)
   expect((await client.asks(gateway.outside, 8000)).identity).toBe('server')
-  for (const held of [tcp, udp]) {
+  for (const held of streams) {
     const { end, longestStall, inOrder } = await held.end()
     expect([end, inOrder]).toEqual(['held', true])
     expect(longestStall).toBeLessThan(1000)
@@ -99,6 +103,45 @@ test('the status says how often, and who it was', async () => {
   expect(JSON.parse(told.at(-1) ?? '')).toEqual({ drawbridge: { repair: repairs?.last } })
   const { stdout } = await drawbridge.cli(['status', '-o', 'json'])
   expect(JSON.parse(stdout).repairs).toEqual(repairs)
+})
+
+test('while nobody repairs, the anchor alone keeps the connections; without it the same flush ends them', async (t) => {
+  const own = await startLab(t)
+  const { client, gateway, server } = own
+  const inside = await startDrawbridge(own)
+  for (const protocol of ['tcp', 'udp'] as const) await server.answers(protocol, 80)
+  await inside.opens('tcp+udp/8000', [server.at(80), server.at6(80)])
+  const hold = async () => [
+    await client.holds(gateway.outside, 8000),
+    await client.holds(gateway.outside, 8000, { protocol: 'udp' }),
+    await client.holds(gateway.outside6, 8000),
+    await client.holds(gateway.outside6, 8000, { protocol: 'udp' }),
+  ]
+  const agent = inside.pid('agent') ?? 0
+
+  const kept = await hold()
+  process.kill(agent, 'SIGSTOP')
+  await gateway.nft('flush ruleset')
+  await expect(client.asks(gateway.outside, 8000)).rejects.toThrow(/refused/)
+  await new Promise((resolve) => setTimeout(resolve, 2000))
+  await expect(client.asks(gateway.outside, 8000)).rejects.toThrow(/refused/)
+  process.kill(agent, 'SIGCONT')
+  for (const held of kept) {
+    const { end, longestStall, inOrder } = await held.end()
+    expect([end, inOrder, longestStall < 1000]).toEqual(['held', true, true])
+  }
+  await expect
+    .poll(() => client.asks(gateway.outside, 8000).catch(() => undefined), { timeout: 3000 })
+    .toMatchObject({ identity: 'server' })
+
+  const lost = await hold()
+  await inside.kill9()
+  await gateway.nft('flush ruleset')
+  await new Promise((resolve) => setTimeout(resolve, 1000))
+  const reports = await Promise.all(lost.map((held) => held.end()))
+  expect(reports.map(({ end, received, sent }) => end === 'held' && received === sent)).toEqual([
+    ...[false, false, false, false],
+  ])
 })
 
 test('what iptables flushes and restores is not ours', async () => {
