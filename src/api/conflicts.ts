@@ -2,7 +2,7 @@
 import type { Forward } from '../model/forward.ts'
 import type { Holder } from '../model/holder.ts'
 import type { Intervals } from '../model/intervals.ts'
-import { describeFate, describeService, type Listener, shadowedBy } from '../model/listeners.ts'
+import { describeFate, describeHidden, type Hidden, type Listener, shadowedBy } from '../model/listeners.ts'
 import { intersect } from '../model/match.ts'
 import { describeMeeting, meets, type Others, type OthersForward } from '../model/others.ts'
 import { countPorts, type PortRange, printPorts } from '../model/ports.ts'
@@ -16,40 +16,37 @@ export interface Surroundings {
   readonly addresses: ReadonlySet<string>
 }
 
-export interface Hidden {
-  readonly forward: Forward
-  readonly listener: Listener
-}
-
 /** Beyond these a number is enough. */
 export const mostNamed = 20
 /** Of one rule that meets thousands of forwards, so many are named. */
 const mostOfRule = 3
 /** A host with thousands of rules for every port would keep us busy; so many comparisons are enough. */
-const mostComparisons = 2_000_000
+const mostComparisons = 500_000
 
 export type Mood = 'go' | 'would go'
 
-/** Services that these forwards hide, each port once: a service has a socket for each family. */
+/** Services that these forwards hide, those of one forward and user together: a service may have a socket for each family. */
 export function hiddenBy(forwards: Intervals, listeners: readonly Listener[]): readonly Hidden[] {
-  const found = new Map<string, Hidden>()
+  const found = new Map<string, { first: Omit<Hidden, 'more'>; ports: Set<number> }>()
   for (const listener of listeners) {
     for (const forward of forwards.within({ first: listener.port, last: listener.port })) {
-      const key = `${forward.name} ${listener.protocol} ${listener.port}`
-      if (!found.has(key) && shadowedBy(forward, [listener])) found.set(key, { forward, listener })
+      if (!shadowedBy(forward, [listener])) continue
+      const key = `${forward.name} ${listener.protocol} ${listener.uid}`
+      const group = found.get(key) ?? { first: { forward, listener }, ports: new Set() }
+      found.set(key, group)
+      group.ports.add(listener.port)
     }
   }
-  return [...found.values()]
+  return [...found.values()].map(({ first, ports }) => ({
+    ...first,
+    more: [...ports].filter((port) => port !== first.listener.port),
+  }))
 }
 
 /** `web hides redis-server (…): …` */
-export function hidingSentence(
-  { forward, listener }: Hidden,
-  holder: Holder | undefined,
-  mood: Mood,
-): string {
+export function hidingSentence(hidden: Hidden, holder: Holder | undefined, mood: Mood): string {
   const hides = mood === 'go' ? 'hides' : 'would hide'
-  return `${forward.name} ${hides} ${describeService(listener, holder)}: ${describeFate(forward, listener, mood)}`
+  return `${hidden.forward.name} ${hides} ${describeHidden(hidden, holder)}: ${describeFate(hidden, mood)}`
 }
 
 interface Met {

@@ -3,13 +3,12 @@ import type { AgentClient } from '../agent/client.ts'
 import type { Holder } from '../model/holder.ts'
 import { Intervals } from '../model/intervals.ts'
 import { printListen } from '../model/listen.ts'
-import { describeFate, describeService, type Listener } from '../model/listeners.ts'
+import { describeFate, describeHidden, type Hidden, type Listener } from '../model/listeners.ts'
 import { Problem } from '../model/problem.ts'
 import type { Store } from '../store/store.ts'
 import {
   bounded,
   ephemeralSentence,
-  type Hidden,
   hiddenBy,
   hidingSentence,
   type Mood,
@@ -48,11 +47,11 @@ export async function hiddenProblems(
     agent,
     some.map(({ listener }) => listener),
   )
-  return some.map(({ forward, listener }, at) =>
+  return some.map((one, at) =>
     Problem.of('shadows-listener', {
-      listen: printListen(forward.listen),
-      service: describeService(listener, holders[at]),
-      fate: describeFate(forward, listener, 'would go'),
+      listen: printListen(one.forward.listen),
+      service: describeHidden(one, holders[at]),
+      fate: describeFate(one, 'would go'),
     }),
   )
 }

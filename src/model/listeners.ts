@@ -39,22 +39,36 @@ function servesSome(address: string, families: readonly Family[]): boolean {
   return families.includes(address.includes(':') ? 6 : 4)
 }
 
-/** `redis-server (process 812, user redis), which serves tcp port 6379 here` */
-export function describeService({ protocol, port, uid }: Listener, holder: Holder | undefined): string {
-  const known = holder ?? { user: `uid ${uid}`, unit: null, program: null, pid: null }
-  return `${describeHolder(known)}, which serves ${protocol} port ${port} here`
+/** A service that a forward hides, and further ones of the same user. */
+export interface Hidden {
+  readonly forward: Forward
+  readonly listener: Listener
+  /** Ports of the further ones. */
+  readonly more: readonly number[]
 }
 
+/** `redis-server (process 812, user redis), which serves tcp port 6379 here` */
+export function describeHidden({ listener, more }: Hidden, holder: Holder | undefined): string {
+  const { protocol, port, uid } = listener
+  const known = holder ?? { user: `uid ${uid}`, unit: null, program: null, pid: null }
+  const first = `${describeHolder(known)}, which serves ${protocol} port ${port} here`
+  if (more.length === 0) return first
+  const ports = more.length > mostPorts ? `${more.slice(0, mostPorts).join(', ')}, …` : more.join(', ')
+  return `${first}, and ${more.length} more of that user's services (${protocol} ${ports})`
+}
+
+const mostPorts = 5
+
 /** What becomes of a hidden service, as packets show; `mood` says whether the forward is there already. */
-export function describeFate(
-  forward: Forward,
-  { protocol, port }: Listener,
-  mood: 'go' | 'would go',
-): string {
-  const target = targetAt(forward, port)
-  const [admitted, dropped] =
-    forward.sources === 'anywhere' ? ['', ''] : [' from whom the forward admits', '; all others are dropped']
-  return protocol === 'tcp'
-    ? `new connections to it${admitted} ${mood} to ${target} instead${dropped}, and those it has now go on`
-    : `datagrams to it${admitted} ${mood} to ${target} instead${dropped}, also those of clients that it answers now`
+export function describeFate({ forward, listener, more }: Hidden, mood: 'go' | 'would go'): string {
+  const target = more.length > 0 ? 'the target' : targetAt(forward, listener.port)
+  const would = mood === 'go' ? 'are' : 'would be'
+  const goes = `${mood} to ${target} instead`
+  const where =
+    forward.sources === 'anywhere'
+      ? goes
+      : `${goes} from the sources that the forward admits, and ${would} dropped from all others`
+  return listener.protocol === 'tcp'
+    ? `new connections ${where}; those there are now go on`
+    : `datagrams ${where}, also those of clients that are being answered now`
 }

@@ -1,7 +1,7 @@
 /** Whether a target answers, as found by asking it, and by which way it is reached. */
 import type { Address } from './address.ts'
 
-/** `present`: the host is there, as its network says, but would not be asked more. `unknown`: nothing could be asked. */
+/** `present`: the host is there, as its neighbour entry says, but was not asked or does not answer ping. `unknown`: nothing could be asked. */
 export type Answering =
   | 'answers'
   | 'present'
@@ -42,7 +42,7 @@ export function describeReach(reach: Reach): string {
     case 'answers':
       return `${subject} answers${port === null ? ' ping' : ''} (${milliseconds.toFixed(1)} ms, ${way})`
     case 'present':
-      return `${subject} is there (${way}), but does not answer ping`
+      return `${subject} is there (${way}), as its network knows`
     case 'unknown':
       return `${subject} was not asked, as pings are not allowed here (net.ipv4.ping_group_range) (${way})`
     case 'refuses':

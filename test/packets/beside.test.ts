@@ -36,7 +36,7 @@ describe('a service of the gateway that a forward would hide', () => {
     ])
     await expect.poll(() => gateway.listens('tcp', 8005)).toBe(true)
     const said =
-      /would hide nc \(process \d+( of [\w.-]+)?, user daemon\), which serves tcp port 8005 here: new connections to it would go to 10\.0\.0\.5:80 instead, and those it has now go on/
+      /would hide nc \(process \d+( of [\w.-]+)?, user daemon\), which serves tcp port 8005 here: new connections would go to 10\.0\.0\.5:80 instead; those there are now go on/
     const refused = await drawbridge.cli(['open', 'tcp/8005', server.at(80)])
     expect(refused.code).toBe(2)
     expect(refused.stderr).toMatch(said)
@@ -46,7 +46,7 @@ describe('a service of the gateway that a forward would hide', () => {
     expect(await answering(8005).catch((error: Error) => error.message)).not.toBe('server')
     const taken = await drawbridge.cli(['open', 'tcp/8005', server.at(80), '--take-over'])
     expect(taken.stderr).toMatch(
-      /^warning: tcp-8005 hides nc .* new connections to it go to 10\.0\.0\.5:80 instead/,
+      /^warning: tcp-8005 hides nc .* new connections go to 10\.0\.0\.5:80 instead;/,
     )
     expect(await answering(8005)).toBe('server')
     expect((await drawbridge.cli(['status'])).stdout).toMatch(/^conflict: tcp-8005 hides nc \(/m)
@@ -66,6 +66,17 @@ describe('a service of the gateway that a forward would hide', () => {
     expect(await answering(8020)).toBe('server')
     expect((await drawbridge.cli(['disable', 'tcp-8020'])).code).toBe(0)
     expect((await drawbridge.cli(['enable', 'tcp-8020'])).code).toBe(2)
+  })
+
+  test('with others of the same user: the first is named, the others by their ports', async () => {
+    const { gateway, server } = lab
+    await gateway.answers('udp', '8030-8040')
+    const { warnings } = await drawbridge.opens('udp/8030-8040', server.at(8030), { takeOver: true })
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^udp-8030-8040 hides .*, which serves udp port 80\d\d here, and 10 more of that user's services \(udp 80\d\d, .*, …\): datagrams go to the target instead/,
+      ),
+    ])
   })
 
   test('by TCP: new connections go to the target, those it has go on', async () => {
@@ -95,7 +106,7 @@ describe('a service of the gateway that a forward would hide', () => {
     const held = await client.holds(gateway.outside, 8002, { protocol: 'udp', every: 1000 })
     expect(held.answer.identity).toBe('gateway')
     const { warnings } = await drawbridge.opens('udp/8002', server.at(80), { takeOver: true })
-    expect(warnings.join()).toMatch(/datagrams to it go to 10\.0\.0\.5:80 instead, also those of clients/)
+    expect(warnings.join()).toMatch(/datagrams go to 10\.0\.0\.5:80 instead, also those of clients/)
     await expect.poll(async () => (await held.look()).identities.at(-1), { timeout: 5000 }).toBe('server')
   })
 
@@ -106,7 +117,7 @@ describe('a service of the gateway that a forward would hide', () => {
     const wishes = { takeOver: true, from: '203.0.113.3' }
     const { warnings } = await drawbridge.opens('tcp/8003', server.at(80), wishes)
     expect(warnings.join()).toMatch(
-      /from whom the forward admits go to 10\.0\.0\.5:80 instead; all others are dropped/,
+      /go to 10\.0\.0\.5:80 instead from the sources that the forward admits, and are dropped from all others/,
     )
     expect((await client.asks(gateway.outside, 8003, { from: '203.0.113.3' })).identity).toBe('server')
     await expect(client.asks(gateway.outside, 8003)).rejects.toThrow(/timeout/)

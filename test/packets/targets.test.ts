@@ -79,7 +79,7 @@ test('a packet filter that drops is silence, one that rejects is somebody who sa
 test('a target of UDP is asked whether the host is there: by ping where that is allowed, else by its neighbour entry', async () => {
   const { gateway, server } = lab
   expect((await opened(server.at(53), `udp/${port}`)).reached).toEqual([
-    '10.0.0.5 is there (by in0), but does not answer ping',
+    '10.0.0.5 is there (by in0), as its network knows',
   ])
   await gateway.run('sysctl', ['-qw', 'net.ipv4.ping_group_range=0 2147483647'])
   expect((await opened(server.at(54), `udp/${port + 1}`)).reached.join()).toMatch(
