@@ -140,9 +140,13 @@ function same(a: Answers, b: Answers): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-/** Says how many crashes there were and how soon store and kernel agreed after each. */
+/**
+ * Says how many crashes there were and how soon store and kernel agreed after each. A second is promised; the bound here
+ * leaves room for a machine that others use.
+ */
 export function tell(times: readonly number[]): void {
   const sorted = times.toSorted((a, b) => a - b)
   const [median, most] = [sorted[sorted.length >> 1], sorted.at(-1)]
+  expect(most).toBeLessThan(3000)
   console.log(`${times.length} crashes; in step after median ${median} ms, at most ${most} ms`)
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { amount, randomly, seed } from '../amount.ts'
 import { start } from '../lab/process.ts'
 import { crashIn, type Trap, tell } from './crash.ts'
-import { type KindName, kindNames } from './kinds.ts'
+import type { KindName } from './kinds.ts'
 import { startScene } from './scene.ts'
 
 type Part = Trap['part']
@@ -14,7 +14,21 @@ const calls = {
   controller: ['pwrite64', 'fdatasync', 'fsync', 'connect', 'write'],
 } as const satisfies Record<Part, readonly string[]>
 
-const matrix = (Object.keys(calls) as Part[]).flatMap((part) => calls[part].map((call) => ({ part, call })))
+/** In the long run these kinds are swept: each system call of each, the first, the second and so on to the last. */
+const swept = [
+  'apply',
+  'open with sources and a limit of its own',
+  'rollback',
+] as const satisfies readonly KindName[]
+
+const all = (Object.keys(calls) as Part[]).flatMap((part) =>
+  calls[part].flatMap((call) =>
+    swept.slice(0, amount(0, swept.length)).map((kind) => ({ part, call, kind })),
+  ),
+)
+
+/** Some call often for each other thread that they wake. */
+const deepest = 25
 
 /** Kills a process as it enters the n-th of these system calls, counted by thread, before the kernel carries it out. */
 function callTrap(part: Part, call: string, nth: number, pid: () => number | undefined): Trap {
@@ -51,13 +65,9 @@ test(`crashes at system calls, seed ${seed}`, { timeout: amount(120_000, 3_600_0
 
   for (const { part, call, kind, most } of sure)
     expect(await crash(part, call, 1 + random(most), kind)).toBe(true)
-  const deepest = amount(0, 12)
-  for (const { part, call } of matrix) {
-    // Each depth with another kind, until the change is over before.
-    for (let nth = 1, missed = 0; nth <= deepest && missed < 3; nth += 1) {
-      const kind = kindNames[random(kindNames.length)] ?? 'apply'
-      if (!(await crash(part, call, nth, kind))) missed += 1
-    }
+  for (const { part, call, kind } of all) {
+    let nth = 1
+    while (nth <= deepest && (await crash(part, call, nth, kind))) nth += 1
   }
   expect(await drawbridge.api.verify()).toMatchObject({ broken: null })
   tell(times)
