@@ -129,7 +129,8 @@ async function agreement({ api, output }: Drawbridge): Promise<number> {
   let answered: number | undefined
   for (let waited = 0; waited < 30_000; waited += 10) {
     const status = await api.status(0).catch(() => undefined)
-    if (status?.agent === 'up') answered ??= performance.now()
+    // Anew after another death on the way.
+    answered = status?.agent === 'up' ? (answered ?? performance.now()) : undefined
     if (answered !== undefined && status?.ready) return Math.round(performance.now() - answered)
     await sleep(10)
   }
