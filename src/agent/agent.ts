@@ -6,6 +6,7 @@ import type { Door } from '../kernel/door.ts'
 import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
 import type { Report } from '../kernel/watcher.ts'
+import { parseForward } from '../model/forward.ts'
 import type { Others } from '../model/others.ts'
 import { Problem } from '../model/problem.ts'
 import type { BootFile } from './boot.ts'
@@ -188,7 +189,8 @@ export class Agent {
 
   /** The whole gateway: compared with what the kernel really holds, so an agent started anew writes only what differs. */
   async #putWhole(message: PutMessage): Promise<PutAnswer> {
-    const former = [...this.#holding.register.forwards.values()]
+    const closed = message.closed.map((document) => parseForward(document))
+    const former = [...closed, ...this.#holding.register.forwards.values()]
     const holding = new Holding()
     holding.take(message)
     const outside = await this.#readOutside()

@@ -28,6 +28,11 @@ const putMessage = z.strictObject({
   removedLists: z.array(z.string()),
   forwards: z.array(z.strictObject({ number: z.int().min(1).max(0xffffffff), forward: forwardDocument })),
   removed: z.array(z.string()),
+  /**
+   * Forwards that gave up their opening in the newest changes, as they were, newest first; with the whole gateway only. An
+   * agent that starts learns from them what is to become of the connections that it finds.
+   */
+  closed: z.array(forwardDocument),
 })
 
 const listener = z.strictObject({

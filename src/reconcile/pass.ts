@@ -3,8 +3,10 @@ import type { AgentClient } from '../agent/client.ts'
 import type { PutAnswer, PutMessage } from '../agent/protocol.ts'
 import { reach } from '../faults.ts'
 import { printPrefix } from '../model/address.ts'
+import type { ForwardDocument } from '../model/document.ts'
 import { printForward } from '../model/forward.ts'
 import { printMark } from '../model/gateway.ts'
+import { printListen } from '../model/listen.ts'
 import type { Store, Touched } from '../store/store.ts'
 
 export interface PassResult {
@@ -38,7 +40,22 @@ function done({ generation, kept }: PutMessage, { ended }: PutAnswer): PassResul
 
 function wholeMessage(store: Store): PutMessage {
   const { forwards, lists } = store.register
-  return changeMessage(store, null, { forwards: new Set(forwards.keys()), lists: new Set(lists.keys()) })
+  const everything = { forwards: new Set(forwards.keys()), lists: new Set(lists.keys()) }
+  return { ...changeMessage(store, null, everything), closed: closedLately(store) }
+}
+
+/** A crash interrupts the newest change, or the few that came while no agent was there. */
+const changesBack = 20
+
+function closedLately(store: Store): ForwardDocument[] {
+  const { forwards } = store.register
+  const changes = store.history(Math.max(0, store.generation - changesBack), changesBack)
+  return changes.flatMap((change) =>
+    Object.entries(change.forwards).flatMap(([name, { before }]) => {
+      const now = forwards.get(name)
+      return before && !(now && printListen(now.listen) === before.listen) ? [before] : []
+    }),
+  )
 }
 
 function changeMessage(store: Store, base: number | null, touched: Touched): PutMessage {
@@ -59,5 +76,6 @@ function changeMessage(store: Store, base: number | null, touched: Touched): Put
       forward: printForward(forward),
     })),
     removed: [...touched.forwards].filter((name) => !forwards.has(name)),
+    closed: [],
   }
 }

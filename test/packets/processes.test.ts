@@ -153,6 +153,7 @@ const put = (forward: object, more: object = {}) =>
       removedLists: [],
       forwards: [{ number: 9, forward }],
       removed: [],
+      closed: [],
       ...more,
     },
   })

@@ -119,5 +119,6 @@ export function putOf(
       forward: printForward(parseForward(short)),
     })),
     removed,
+    closed: [],
   }
 }
