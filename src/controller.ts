@@ -7,12 +7,14 @@ import { agentAt } from './agent/client.ts'
 import { buildApp, loadAll } from './api/app.ts'
 import { GatewayService } from './api/gateway.ts'
 import { GatewayReader } from './api/reading.ts'
-import { journalLine, spokenLine } from './journal.ts'
+import { journalLine, priorityPrefix, spokenLine } from './journal.ts'
 import { Problem } from './model/problem.ts'
 import { apiSocket } from './paths.ts'
 import { startConfirmation } from './reconcile/confirmation.ts'
 import { startExpiry } from './reconcile/expiry.ts'
+import { startRotation } from './reconcile/rotation.ts'
 import { type Clock, startRunner } from './reconcile/runner.ts'
+import { startWitness } from './reconcile/witness.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 
 const { values } = parseArgs({
@@ -57,13 +59,17 @@ async function main(): Promise<void> {
   dropPrivilege(values.uid, values.gid)
   const store = openSqliteStore(join(values.state, 'store', 'drawbridge.db'))
   const agent = agentAt(join(values.run, 'agent', 'agent.sock'))
-  store.onCommit((record) => {
-    const line = process.stdout.isTTY ? spokenLine : journalLine
-    if (record) process.stdout.write(line(record))
-  })
+  const line = process.stdout.isTTY ? spokenLine : journalLine
+  const level = priorityPrefix(process.env, 1)
+  store.onCommit((record) => process.stdout.write(level + line(record)))
   const stopExpiry = startExpiry(store, clock)
   const stopConfirmation = startConfirmation(store, clock)
   const runner = startRunner(store, agent, clock)
+  const stopWitness = startWitness(store, agent, clock, (entry) => {
+    const file = join(values.state, 'agent', 'audit.json')
+    say(Problem.of('audit-forked', { entry, why: 'another one stands there, or none', file }))
+  })
+  const stopRotation = startRotation(store, (why) => process.stderr.write(`drawbridge: ${why}\n`))
   const parts = { store, agent, runner, clock }
   const app = buildApp({
     ...parts,
@@ -77,6 +83,8 @@ async function main(): Promise<void> {
   const stop = (code: number) => {
     stopConfirmation()
     stopExpiry()
+    stopWitness()
+    stopRotation()
     runner.stop()
     store.close()
     rmSync(socket, { force: true })
@@ -93,9 +101,11 @@ async function main(): Promise<void> {
   await app.listen({ path: socket })
 }
 
+function say({ message, remedy }: Problem): void {
+  process.stderr.write(`drawbridge: ${message}\n  ${remedy}\n`)
+}
+
 main().catch((error: unknown) => {
-  const problem =
-    error instanceof Problem ? error : Problem.of('went-wrong', { why: (error as Error).message })
-  process.stderr.write(`drawbridge: ${problem.message}\n  ${problem.remedy}\n`)
+  say(error instanceof Problem ? error : Problem.of('went-wrong', { why: (error as Error).message }))
   process.exit(1)
 })

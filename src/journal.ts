@@ -1,21 +1,49 @@
-/** One line for each change on standard output: structured for a journal, in words for a person who watches. */
+/** One line for each entry of the log on standard output: structured for a journal, in words for a person who watches. */
+import { fstatSync } from 'node:fs'
 import type { BeforeAfter, Recorded } from './store/store.ts'
 
 /** A change of 64,000 forwards is told by its first names and how many there are. */
 const mostNames = 20
 
-export function journalLine({ generation, at, actor, how, note, hash, forwards, lists }: Recorded): string {
-  const change = { generation, at, actor, how, note, hash, forwards: verbs(forwards), lists: verbs(lists) }
-  return `${JSON.stringify({ drawbridge: change })}\n`
+/** journald splits longer lines, 48 KiB by default (journald.conf(5), LineMax=). */
+const longestChange = 16_384
+
+/** All of the entry, with what was before and after where that fits into a line; the log has it in any case. */
+export function journalLine({ forwards, lists, settings, ...deed }: Recorded): string {
+  const change = { forwards, lists, settings }
+  const told = { ...deed, forwards: verbs(forwards), lists: verbs(lists) }
+  const fits = JSON.stringify(change).length <= longestChange
+  return `${visible(JSON.stringify({ drawbridge: fits ? { ...told, change } : told }))}\n`
 }
 
-/** `drawbridge: generation 7 by root: added web, removed list office` */
-export function spokenLine({ generation, actor, how, forwards, lists }: Recorded): string {
+/** Escaped as JSON would, also what JSON lets through and a terminal obeys: one line, whatever somebody called himself. */
+function visible(json: string): string {
+  return json.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (bad) =>
+    bad
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  )
+}
+
+/** `drawbridge: generation 7: added web, removed list office (open by root)` */
+export function spokenLine({ generation, actor, how, command, forwards, lists, settings }: Recorded): string {
+  const who = how === 'cli' || how === 'api' ? `${command} by ${actor}` : how
+  if (settings.after === null) return `drawbridge: ${who}\n`
   const [forwardVerbs, listVerbs] = [verbs(forwards), verbs(lists)]
   const told = [...forwardVerbs.first, ...listVerbs.first.map((words) => words.replace(' ', ' list '))]
   const rest = forwardVerbs.count + listVerbs.count - told.length
   const what = [...told, ...(rest > 0 ? [`${rest} more`] : [])].join(', ') || 'changed settings'
-  return `drawbridge: generation ${generation} by ${how === 'cli' ? actor : how}: ${what}\n`
+  return `drawbridge: generation ${generation} (${who}): ${what}\n`
+}
+
+/**
+ * What a line of level notice begins with where systemd reads it (sd-daemon(3)); elsewhere nothing, so that the line is
+ * JSON. systemd says which file it listens on (systemd.exec(5), JOURNAL_STREAM).
+ */
+export function priorityPrefix(env: NodeJS.ProcessEnv, output: number): string {
+  const { dev, ino } = fstatSync(output)
+  return env.JOURNAL_STREAM === `${dev}:${ino}` ? '<5>' : ''
 }
 
 interface Verbs {

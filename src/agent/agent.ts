@@ -19,6 +19,7 @@ import { type Left, mendFlows } from './mending.ts'
 import { probe } from './probing.ts'
 import type { AgentMessage, AnswerOf, FactsAnswer, PutAnswer, PutMessage } from './protocol.ts'
 import type { SkeletonRecord } from './record.ts'
+import type { Witness } from './witness.ts'
 
 /** Everything outside that the agent touches. */
 export interface Machine {
@@ -26,6 +27,7 @@ export interface Machine {
   readonly forwarding: Forwarding
   readonly record: SkeletonRecord
   readonly boot: BootFile
+  readonly witness: Witness
   readonly readHost: () => HostFacts
 }
 
@@ -78,6 +80,8 @@ export class Agent {
         const { numbers } = message
         return countForwards(this.#machine.door, numbers && this.#holding.elementsNumbered(new Set(numbers)))
       }
+      case 'witness':
+        return this.#machine.witness.see(message.base, message.digests)
       case 'clear':
         return this.#clear()
     }

@@ -22,6 +22,7 @@ const patience = {
   others: 15_000,
   holders: 15_000,
   probe: 15_000,
+  witness: 15_000,
 } as const
 
 type Waiting = (reply: Reply<keyof AnswerOf> | undefined) => void

@@ -12,6 +12,7 @@ import type { Repair } from './healing.ts'
 import { openRecord } from './record.ts'
 import { serve } from './server.ts'
 import { journalRepair, spokenRepair } from './telling.ts'
+import { openWitness } from './witness.ts'
 
 const { values } = parseArgs({
   options: {
@@ -31,6 +32,7 @@ const machine = {
   forwarding: openForwarding(own),
   record: openRecord(own),
   boot: openBootFile(own),
+  witness: openWitness(own),
   readHost,
 }
 const agent = new Agent(machine)

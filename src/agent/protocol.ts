@@ -8,8 +8,10 @@ import type { PortRange } from '../model/ports.ts'
 import type { ProblemDetails } from '../model/problem.ts'
 import type { Reach } from '../model/reach.ts'
 import type { Repairs } from './healing.ts'
+import type { Place } from './witness.ts'
 
 const generation = z.int().min(0)
+const digest = z.string().regex(/^[0-9a-f]{64}$/)
 
 /**
  * Makes the kernel hold a generation. With `base` the message has only what changed since that generation; without, it
@@ -56,6 +58,12 @@ export const agentMessage = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('probe'), names: z.array(z.string()).max(20) }),
   /** Connections, refusals and limit drops of all forwards, or of those numbered. */
   z.strictObject({ verb: z.literal('counts'), numbers: z.array(z.int()).nullable() }),
+  /** Shows how the audit log goes on after an entry that the agent knows. */
+  z.strictObject({
+    verb: z.literal('witness'),
+    base: z.strictObject({ entry: z.int().min(0), hash: digest }),
+    digests: z.array(digest).max(1000),
+  }),
   /** Removes every trace of Drawbridge from the kernel. */
   z.strictObject({ verb: z.literal('clear') }),
 ])
@@ -97,6 +105,8 @@ export interface AnswerOf {
   readonly holders: readonly Holder[]
   readonly probe: readonly Reach[]
   readonly counts: readonly Counted[]
+  /** The newest entry that the agent has seen; another one than that which it was shown when it knows another log. */
+  readonly witness: Place
   readonly clear: Record<never, never>
 }
 

@@ -2,11 +2,10 @@
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { readAddress } from '../model/address.ts'
 import { forwardDocument, readDocument } from '../model/document.ts'
 import { Problem } from '../model/problem.ts'
-import { parseNote } from '../model/text.ts'
-import { type Asking, type GatewayService, type Parts, pendingView, type Session } from './gateway.ts'
+import { asking } from './asking.ts'
+import { type GatewayService, type Parts, pendingView } from './gateway.ts'
 import type { GatewayReader } from './reading.ts'
 import type { Repairs, Status } from './shapes.ts'
 
@@ -37,12 +36,21 @@ const wishes = {
 
 const openRequest = z.strictObject({ forward: z.union([z.string(), forwardDocument]), ...wishes })
 const applyRequest = z.strictObject({ gateway: z.unknown(), prune: z.boolean().optional(), ...wishes })
-const rollbackRequest = z.strictObject({ to: z.int().optional(), ...trial })
+const rollbackRequest = z.strictObject({ to: z.int().optional(), note: z.string().optional(), ...trial })
 
 const named = z.strictObject({ name: z.string().max(2000) })
 const generationText = z.string().regex(/^\d{1,15}$/)
 const diffQuery = z.strictObject({ from: generationText, to: generationText })
-const lockdownRequest = z.strictObject({ lift: z.boolean() })
+const instant = z.string().max(40)
+const auditQuery = z.strictObject({
+  after: generationText.optional(),
+  most: generationText.optional(),
+  generation: generationText.optional(),
+  since: instant.optional(),
+  until: instant.optional(),
+})
+const rotateRequest = z.strictObject({ keep: z.int().min(1) })
+const lockdownRequest = z.strictObject({ lift: z.boolean(), note: z.string().optional() })
 const downRequest = z.strictObject({ all: z.boolean() })
 
 export function buildApp(parts: AppParts): FastifyInstance {
@@ -97,7 +105,15 @@ function readingRoutes(app: FastifyInstance, parts: AppParts): void {
     const { most = '50', after = '0' } = request.query as { most?: string; after?: string }
     return reader.history(Number(after) || 0, Math.min(Math.max(Number(most) || 50, 1), 1000))
   })
-  app.get('/api/v1/audit/verify', async () => reader.verify())
+  app.get('/api/v1/audit', (request) => {
+    const { most = '1000', after, generation, since, until } = readDocument(auditQuery, '', request.query)
+    const wanted = { generation: Number(generation ?? 0), since, until }
+    return reader.audit(
+      after === undefined ? after : Number(after),
+      Math.min(Math.max(Number(most), 1), 10_000),
+      wanted,
+    )
+  })
   app.get('/api/v1/diff', async (request) => {
     const { from, to } = readDocument(diffQuery, '', request.query)
     return reader.difference(Number(from), Number(to))
@@ -129,13 +145,17 @@ function changingRoutes(app: FastifyInstance, { service, stop }: AppParts): void
     return service.rollback(body.to, asking(request, body))
   })
   app.post('/api/v1/lockdown', (request) => {
-    const { lift } = readDocument(lockdownRequest, '', request.body)
-    return service.lockdown(lift, asking(request))
+    const body = readDocument(lockdownRequest, '', request.body)
+    return service.lockdown(body.lift, asking(request, body))
   })
-  app.post('/api/v1/confirm', async (request) => service.confirm(connectedAt(request)))
+  app.post('/api/v1/confirm', async (request) => service.confirm(connectedAt(request), asking(request)))
+  app.post('/api/v1/audit/rotate', (request) => {
+    const { keep } = readDocument(rotateRequest, '', request.body)
+    return service.rotate(keep, asking(request))
+  })
   app.post('/api/v1/down', async (request, reply) => {
     const { all } = readDocument(downRequest, '', request.body)
-    if (all) await service.clear()
+    await service.down(all, asking(request))
     reply.raw.once('close', stop)
     return { cleared: all }
   })
@@ -150,47 +170,6 @@ function fieldsNamed(body: unknown): unknown {
 
 function nameOf(request: FastifyRequest): string {
   return readDocument(named, '', request.params).name
-}
-
-interface Wishes {
-  readonly dry_run?: boolean | undefined
-  readonly based?: number | undefined
-  readonly privileged?: boolean | undefined
-  readonly take_over?: boolean | undefined
-  readonly note?: string | undefined
-  readonly confirm?: number | undefined
-}
-
-function asking(
-  request: FastifyRequest,
-  { dry_run, based, privileged, take_over, note, confirm }: Wishes = {},
-): Asking {
-  const { dry_run: asked } = request.query as { dry_run?: string }
-  return {
-    actor: actorOf(request),
-    from: sessionOf(request),
-    dryRun: dry_run === true || asked === '1',
-    based,
-    privileged,
-    takeOver: take_over,
-    confirm,
-    note: note === undefined ? undefined : parseNote('note', note),
-  }
-}
-
-/** Only root and the controller's own user can open the socket, so the name they give is taken as it is. */
-function actorOf(request: FastifyRequest): string {
-  const name = request.headers['x-drawbridge-user']
-  return typeof name === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(name) ? name : 'unknown'
-}
-
-/** The SSH session that the command was typed in, as the client says it: see asker.ts. */
-function sessionOf(request: FastifyRequest): Session | undefined {
-  const told = request.headers['x-drawbridge-from']
-  const [from = '', port, to = '', toPort] = typeof told === 'string' ? told.split(' ') : []
-  const [client, server] = [readAddress(from), readAddress(to)]
-  if (!client || !server) return undefined
-  return { client, clientPort: Number(port), server, serverPort: Number(toPort) }
 }
 
 async function status(

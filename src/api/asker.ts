@@ -5,8 +5,10 @@ import { userInfo } from 'node:os'
 /** Headers for the history and for the question whether a change cuts its author off. What is not known is left out. */
 export function whoAsks(): Readonly<Record<string, string>> {
   const user = process.env.SUDO_USER || ownName()
+  const uid = process.env.SUDO_UID || String(process.getuid?.() ?? '')
   const session = sessionOf(process.env, process.ppid)
   return {
+    ...(/^\d{1,10}$/.test(uid) ? { 'x-drawbridge-uid': uid } : {}),
     ...(/^[A-Za-z0-9._-]{1,64}$/.test(user) ? { 'x-drawbridge-user': user } : {}),
     ...(session === undefined ? {} : { 'x-drawbridge-from': session }),
   }

@@ -5,18 +5,35 @@ import { Problem, type ProblemDetails } from '../model/problem.ts'
 import { whoAsks } from './asker.ts'
 import type {
   ApplyRequest,
-  AuditVerdict,
+  AuditPage,
   Changed,
   Difference,
   ForwardList,
   ForwardView,
   GatewayView,
   HistoryEntry,
+  LogView,
   OpenRequest,
   Plan,
   RollbackRequest,
   Status,
 } from './shapes.ts'
+
+export interface Wishes {
+  readonly dry_run?: boolean | undefined
+  readonly note?: string | undefined
+}
+
+export interface AuditQuery {
+  /** The entry after which the page begins. */
+  readonly after?: number | undefined
+  readonly most?: number | undefined
+  /** Only what was made after this generation. */
+  readonly generation?: number | undefined
+  /** Instants: only what was made at or after the one and before the other. */
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
 
 /** Every method throws a Problem: the server's own, or `controller-away` when there is no answer. */
 export interface Client {
@@ -26,18 +43,21 @@ export interface Client {
   /** `name` is a name or an opening such as `tcp/8080`; so it is for close, enable and disable. */
   readonly forward: (name: string) => Promise<ForwardView>
   readonly open: (wanted: OpenRequest) => Promise<Changed>
-  readonly close: (name: string, dryRun?: boolean) => Promise<Changed>
-  readonly enable: (name: string, dryRun?: boolean) => Promise<Changed>
-  readonly disable: (name: string, dryRun?: boolean) => Promise<Changed>
+  readonly close: (name: string, wishes?: Wishes) => Promise<Changed>
+  readonly enable: (name: string, wishes?: Wishes) => Promise<Changed>
+  readonly disable: (name: string, wishes?: Wishes) => Promise<Changed>
   readonly gateway: () => Promise<GatewayView>
   readonly plan: (wanted: ApplyRequest) => Promise<Plan>
   readonly apply: (wanted: ApplyRequest) => Promise<Changed>
-  readonly verify: () => Promise<AuditVerdict>
+  /** One page of the audit log: after an entry, or the first one of what is wanted. */
+  readonly audit: (wanted: AuditQuery) => Promise<AuditPage>
+  /** Moves all but the newest `keep` entries of the audit log to archives. */
+  readonly rotate: (keep: number) => Promise<LogView>
   readonly history: (after: number, most: number) => Promise<readonly HistoryEntry[]>
   readonly difference: (from: number, to: number) => Promise<Difference>
   readonly rollback: (wanted: RollbackRequest) => Promise<Changed>
   /** Keeps every forward shut, or lifts that again. */
-  readonly lockdown: (lift: boolean) => Promise<Changed>
+  readonly lockdown: (lift: boolean, note?: string) => Promise<Changed>
   /** Keeps the change that waits for its confirmation. */
   readonly confirm: () => Promise<{ readonly generation: number }>
   /** Stops the controller; `all` removes every trace from the kernel first. */
@@ -47,27 +67,35 @@ export interface Client {
 export function connect(socketPath: string): Client {
   const ask = <T>(method: string, path: string, body?: unknown, waitSeconds = 0): Promise<T> =>
     answerOf<T>({ socketPath, method, path: `/api/v1${path}`, body, waitSeconds })
-  const one = (name: string, verb = '', dryRun = false) =>
-    `/forwards/${encodeURIComponent(name)}${verb}${dryRun ? '?dry_run=1' : ''}`
+  const one = (name: string, verb = '', { dry_run, note }: Wishes = {}) =>
+    `/forwards/${encodeURIComponent(name)}${verb}${queryOf({ dry_run: dry_run ? 1 : undefined, note })}`
   return {
     status: (waitSeconds) => ask('GET', `/status?wait=${waitSeconds}`, undefined, waitSeconds),
     forwards: () => ask('GET', '/forwards'),
     forward: (name) => ask('GET', one(name)),
     open: (wanted) => ask('POST', '/forwards', wanted),
-    close: (name, dryRun) => ask('DELETE', one(name, '', dryRun)),
-    enable: (name, dryRun) => ask('POST', one(name, '/enable', dryRun)),
-    disable: (name, dryRun) => ask('POST', one(name, '/disable', dryRun)),
+    close: (name, wishes) => ask('DELETE', one(name, '', wishes)),
+    enable: (name, wishes) => ask('POST', one(name, '/enable', wishes)),
+    disable: (name, wishes) => ask('POST', one(name, '/disable', wishes)),
     gateway: () => ask('GET', '/gateway'),
     plan: (wanted) => ask('POST', '/plan', wanted),
     apply: (wanted) => ask('POST', '/apply', wanted),
-    verify: () => ask('GET', '/audit/verify'),
+    audit: (wanted) => ask('GET', `/audit${queryOf({ ...wanted })}`),
+    rotate: (keep) => ask('POST', '/audit/rotate', { keep }),
     history: (after, most) => ask('GET', `/history?after=${after}&most=${most}`),
     difference: (from, to) => ask('GET', `/diff?from=${from}&to=${to}`),
     rollback: (wanted) => ask('POST', '/rollback', wanted),
-    lockdown: (lift) => ask('POST', '/lockdown', { lift }),
+    lockdown: (lift, note) => ask('POST', '/lockdown', { lift, note }),
     confirm: () => ask('POST', '/confirm', {}),
     down: (all) => ask('POST', '/down', { all }),
   }
+}
+
+/** `?a=1&b=2` of what is there. */
+function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {
+  const given = new URLSearchParams()
+  for (const [key, value] of Object.entries(values)) if (value !== undefined) given.set(key, String(value))
+  return given.size === 0 ? '' : `?${given}`
 }
 
 interface Question {

@@ -1,7 +1,6 @@
 /** What the routes do, without HTTP: request -> change -> store -> kernel -> answer. */
 import type { AgentClient } from '../agent/client.ts'
 import { reach } from '../faults.ts'
-import type { Address } from '../model/address.ts'
 import { type Forward, parseForward } from '../model/forward.ts'
 import { parseGateway } from '../model/gateway.ts'
 import { Intervals } from '../model/intervals.ts'
@@ -13,11 +12,12 @@ import { describeReach, isDead } from '../model/reach.ts'
 import { type Change, changeTo, isEmpty, noChange, sameForward } from '../model/register.ts'
 import type { Clock, Runner } from '../reconcile/runner.ts'
 import { undoing, withoutExpired } from '../store/record.ts'
-import type { Origin, Store } from '../store/store.ts'
+import type { Command, Origin, Store } from '../store/store.ts'
+import { type Asking, originOf } from './asking.ts'
 import { hiddenBy, type Mood } from './conflicts.ts'
 import { planOf } from './plan.ts'
-import { findForward, historyAfter } from './reading.ts'
-import type { ApplyRequest, Changed, OpenRequest, PendingView, Plan } from './shapes.ts'
+import { findForward, historyAfter, logView } from './reading.ts'
+import type { ApplyRequest, Changed, LogView, OpenRequest, PendingView, Plan } from './shapes.ts'
 import { conflictsOf, hiddenProblems, nothingAround, survey } from './survey.ts'
 import { deadTarget, reachesOf } from './targets.ts'
 import { warningsOf } from './warnings.ts'
@@ -27,29 +27,6 @@ export interface Parts {
   readonly agent: AgentClient
   readonly runner: Runner
   readonly clock: Clock
-}
-
-/** A connection to this machine over which somebody works. */
-export interface Session {
-  readonly client: Address
-  readonly clientPort: number
-  readonly server: Address
-  readonly serverPort: number
-}
-
-/** Who asks, how sure they are, and whether they only want to know. */
-export interface Asking {
-  readonly actor: string
-  /** The SSH session that the command came over, if it came over one. */
-  readonly from?: Session | undefined
-  readonly dryRun: boolean
-  readonly based?: number | undefined
-  readonly privileged?: boolean | undefined
-  /** Services of this machine may be hidden. */
-  readonly takeOver?: boolean | undefined
-  readonly note?: string | undefined
-  /** Seconds within which the change must be confirmed. */
-  readonly confirm?: number | undefined
 }
 
 /** A change is answered when the kernel has it; beyond this the answer is a problem, and the change stays wanted. */
@@ -70,36 +47,43 @@ export class GatewayService {
     await this.#learn()
     const { register } = this.#parts.store
     const forward = parseForward(request.forward)
+    const noted = { ...asking, note: asking.note ?? forward.note }
     refuseOver(forward, this.#parts.clock.now())
     const unnamed = typeof request.forward === 'string' || request.forward.name === undefined
     const held = (unnamed && sameOpening(register.openings, forward)) || register.forwards.get(forward.name)
     if (held && sameForward({ ...forward, name: held.name }, held)) {
-      return this.#change(noChange, asking, [held])
+      return this.#change(noChange, asking, [held], 'open')
     }
     if (held && renews(forward, held)) {
-      return this.#change({ ...noChange, put: [{ ...held, expires: forward.expires }] }, asking, [held])
+      return this.#change(
+        { ...noChange, put: [{ ...held, expires: forward.expires }] },
+        noted,
+        [held],
+        'open',
+      )
     }
     if (held) throw register.openings.conflict({ ...forward, name: '' }) ?? nameTaken(held)
-    return this.#change({ ...noChange, put: [forward] }, asking, [forward])
+    return this.#change({ ...noChange, put: [forward] }, noted, [forward], 'open')
   }
 
   async close(name: string, asking: Asking): Promise<Changed> {
     await this.#learn()
     const forward = findForward(this.#parts.store, name)
-    return this.#change({ ...noChange, remove: [forward.name] }, asking, [])
+    return this.#change({ ...noChange, remove: [forward.name] }, asking, [], 'close')
   }
 
   async switch(name: string, enabled: boolean, asking: Asking): Promise<Changed> {
     await this.#learn()
     const forward = { ...findForward(this.#parts.store, name), enabled }
-    return this.#change({ ...noChange, put: [forward] }, { ...asking, privileged: true }, [forward])
+    const command = enabled ? 'enable' : 'disable'
+    return this.#change({ ...noChange, put: [forward] }, { ...asking, privileged: true }, [forward], command)
   }
 
   /** Keeps every forward shut, or lifts that again. */
   async lockdown(lift: boolean, asking: Asking): Promise<Changed> {
     await this.#learn()
     const settings = { ...this.#parts.store.register.settings, locked: !lift }
-    return this.#change({ ...noChange, settings }, asking, [], 'lockdown')
+    return this.#change({ ...noChange, settings }, asking, [], lift ? 'lift' : 'lockdown')
   }
 
   async plan(request: ApplyRequest, asking: Asking): Promise<Plan> {
@@ -110,19 +94,19 @@ export class GatewayService {
   async apply(request: ApplyRequest, asking: Asking): Promise<Changed> {
     await this.#learn()
     const change = this.#changeOf(request)
-    return this.#change(change, asking, change.put)
+    return this.#change(change, asking, change.put, 'apply')
   }
 
   /**
    * Keeps the change that waits, for the next boot too. `connectedAt` is when the connection was made over which this is
    * asked.
    */
-  async confirm(connectedAt: number): Promise<{ generation: number }> {
+  async confirm(connectedAt: number, asking: Asking): Promise<{ generation: number }> {
     const { store, runner } = this.#parts
     if (!store.pending) throw Problem.of('nothing-to-confirm', { now: store.generation })
     if (connectedAt < this.#inForceSince) throw Problem.of('old-connection', {})
     reach('confirm-asked')
-    store.confirm()
+    store.confirm(this.#originOf(asking, 'confirm'))
     reach('confirm-kept')
     const { generation } = store
     await runner.reached(generation, kernelPatience)
@@ -140,8 +124,18 @@ export class GatewayService {
     return this.#change(change, { ...asking, privileged: true, takeOver: true, note }, [], 'rollback')
   }
 
-  /** Removes every trace from the kernel; the store keeps its forwards. */
-  async clear(): Promise<void> {
+  /** Moves all but the newest `keep` entries of the log to archives, and enters that. */
+  async rotate(keep: number, asking: Asking): Promise<LogView> {
+    const { store } = this.#parts
+    await store.archive(keep)
+    store.record(this.#originOf(asking, 'rotate'))
+    return logView(store)
+  }
+
+  /** Enters that Drawbridge is stopped; `all` removes every trace from the kernel. The store keeps its forwards. */
+  async down(all: boolean, asking: Asking): Promise<void> {
+    this.#parts.store.record(this.#originOf(asking, all ? 'down --all' : 'down'))
+    if (!all) return
     await this.#parts.agent.ask({ verb: 'clear' })
     this.#parts.runner.stop()
   }
@@ -158,7 +152,7 @@ export class GatewayService {
     wanted: Change,
     asking: Asking,
     named: readonly Forward[],
-    how: Origin['how'] = 'cli',
+    command: Command,
   ): Promise<Changed> {
     const { store, runner } = this.#parts
     const change = store.register.reduce(wanted)
@@ -185,7 +179,7 @@ export class GatewayService {
     const confirmWithin = asking.confirm === undefined ? undefined : asking.confirm * 1000
     const options = { based: asking.based, confirmWithin, uptime: this.#parts.clock.uptime() }
     reach('change-checked')
-    const generation = store.commit(change, this.#originOf(asking, how), circumstances, options)
+    const generation = store.commit(change, this.#originOf(asking, command), circumstances, options)
     reach('change-kept')
     this.#inForceSince = Number.POSITIVE_INFINITY
     await runner.reached(generation, kernelPatience)
@@ -221,8 +215,8 @@ export class GatewayService {
     return conflictsOf(this.#parts.agent, new Intervals(named), this.#surroundings, mood)
   }
 
-  #originOf({ actor, note }: Asking, how: Origin['how']): Origin {
-    return { actor, how, at: new Date(this.#parts.clock.now()).toISOString(), note: note ?? '' }
+  #originOf(asking: Asking, command: Command): Origin {
+    return originOf(asking, command, this.#parts.clock.now())
   }
 
   /**

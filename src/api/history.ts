@@ -8,15 +8,10 @@ import type { HistoryEntry, PlanLine } from './shapes.ts'
 const mostLines = 20
 
 export function historyEntry(record: Recorded): HistoryEntry {
-  const { generation, at, actor, how, note, hash } = record
-  const lines = recordLines(record)
+  const { forwards, lists, settings, ...deed } = record
+  const lines = recordLines({ forwards, lists, settings })
   return {
-    generation,
-    at,
-    actor,
-    how,
-    note,
-    hash,
+    ...deed,
     lines: lines.slice(0, mostLines),
     more: Math.max(0, lines.length - mostLines),
   }

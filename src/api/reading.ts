@@ -2,20 +2,31 @@
 import type { Counted } from '../agent/protocol.ts'
 import { describeForward, type Forward, printForward } from '../model/forward.ts'
 import { defaultSettings, printGateway, printMark } from '../model/gateway.ts'
+import { parseInstant } from '../model/limits.ts'
 import { parseListen } from '../model/listen.ts'
 import { Problem } from '../model/problem.ts'
 import type { Recorded, Store } from '../store/store.ts'
 import type { Parts } from './gateway.ts'
 import { historyEntry, linesBetween } from './history.ts'
 import type {
-  AuditVerdict,
+  AuditPage,
   Difference,
   ForwardList,
   ForwardView,
   GatewayView,
   HistoryEntry,
+  LogView,
 } from './shapes.ts'
 import { liveConflicts } from './survey.ts'
+
+/** Which entries of the log. */
+interface Wanted {
+  /** Made after this generation; 0: all. */
+  readonly generation: number
+  /** Instants: at or after the one, before the other. */
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
 
 export class GatewayReader {
   readonly #parts: Pick<Parts, 'store' | 'agent'>
@@ -32,11 +43,25 @@ export class GatewayReader {
     return this.#parts.store.history(after, most).map(historyEntry)
   }
 
-  /** Throws `audit-broken` unless every change is kept as it was written. */
-  verify(): AuditVerdict {
-    const verdict = this.#parts.store.verify()
-    if (verdict.broken) throw Problem.of('audit-broken', verdict.broken)
-    return verdict
+  /**
+   * Entries of the log after number `after`, oldest first; without it from the first that is wanted. What a page leaves
+   * out, as it was not wanted, is passed over in `next`.
+   */
+  async audit(after: number | undefined, most: number, wanted: Wanted): Promise<AuditPage> {
+    const { store } = this.#parts
+    const since = wanted.since === undefined ? '' : instantOf('since', wanted.since)
+    const until = wanted.until === undefined ? undefined : instantOf('until', wanted.until)
+    const from = after ?? store.startOf(wanted.generation, since)
+    const { before, entries } = await store.entries(from, most)
+    const last = entries.at(-1)?.entry ?? store.log.head.entry
+    const isWanted = ({ generation, at }: Recorded) =>
+      generation > wanted.generation && at >= since && (until === undefined || at < until)
+    return {
+      ...logView(store),
+      before,
+      entries: wanted.generation === 0 && !since && !until ? entries : entries.filter(isWanted),
+      next: last < store.log.head.entry ? last : null,
+    }
   }
 
   /** What is different in generation `to` from what was in `from`. */
@@ -120,7 +145,18 @@ export function historyAfter(store: Store, generation: number): readonly Recorde
   return store.history(generation, Number.MAX_SAFE_INTEGER)
 }
 
-function refuseUnknown({ generation: now }: Store, generation: number): void {
-  if (generation >= 0 && generation <= now) return
-  throw Problem.of('no-such-generation', { wanted: String(generation), now })
+function refuseUnknown({ generation: now, log }: Store, generation: number): void {
+  if (generation < 0 || generation > now)
+    throw Problem.of('no-such-generation', { wanted: String(generation), now })
+  const kept = log.base.generation
+  if (generation < kept) throw Problem.of('archived-generation', { wanted: generation, kept })
+}
+
+export function logView({ log: { base, head } }: Store): LogView {
+  return { base, head }
+}
+
+/** As the log writes it. */
+function instantOf(field: string, text: string): string {
+  return new Date(parseInstant(field, text)).toISOString()
 }

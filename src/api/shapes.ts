@@ -40,21 +40,68 @@ export interface PendingView {
   readonly deadline: string
 }
 
-export interface HistoryEntry {
+/** Who did something, from where, when, how and why. */
+export interface Deed {
+  /** Counts entries of the log, from 1. */
+  readonly entry: number
+  /** The generation that it made, or that held. */
   readonly generation: number
+  /** UTC instant. */
   readonly at: string
+  /** The name of a user; `drawbridge` for what happens by itself. */
   readonly actor: string
-  readonly how: 'cli' | 'api' | 'expiry' | 'rollback' | 'revert' | 'lockdown'
+  /** The user's number; null for what has none. */
+  readonly uid: number | null
+  /** Where the SSH session of the user came from, or `local`. */
+  readonly address: string
+  /** `cli`, `api`, `expiry` or `revert`; the first schema knew `rollback` and `lockdown` too. */
+  readonly how: string
+  /** What was asked for: open, close, enable, disable, apply, rollback, lockdown, lift, confirm, rotate, down, down --all, expiry or revert. */
+  readonly command: string
   readonly note: string
+  /** Covers this entry and, through the one before it, all older ones. */
   readonly hash: string
+}
+
+/** A change, in words. */
+export interface HistoryEntry extends Deed {
   readonly lines: readonly PlanLine[]
   /** So many lines are left out. */
   readonly more: number
 }
 
-export interface AuditVerdict {
-  readonly entries: number
-  readonly broken: { readonly generation: number; readonly why: string } | null
+/** An entry of the audit log with all that it changed, as documents; nothing for an act such as a confirmation. */
+export interface AuditEntry extends Deed {
+  readonly forwards: Readonly<Record<string, Sides<ForwardDocument>>>
+  readonly lists: Readonly<Record<string, Sides<readonly string[]>>>
+  readonly settings: Sides<{ readonly privileged: boolean; readonly mark: string; readonly locked: boolean }>
+}
+
+export interface Sides<T> {
+  readonly before: T | null
+  readonly after: T | null
+}
+
+/** A place in the log: the hash after this entry. */
+interface LogMark {
+  readonly entry: number
+  readonly generation: number
+  readonly hash: string
+}
+
+/** Entries up to `base` lie in archives, those up to `head` in the store. */
+export interface LogView {
+  readonly base: LogMark
+  readonly head: LogMark
+}
+
+export interface AuditPage extends LogView {
+  /** The hash that the first entry of an unfiltered page follows. */
+  readonly before: string
+  /** Oldest first. */
+  readonly entries: readonly AuditEntry[]
+  /** After which entry the next page begins; null after the last. */
+  readonly next: number | null
 }
 
 export interface Difference {
@@ -156,4 +203,5 @@ export interface RollbackRequest {
   readonly based?: number | undefined
   readonly dry_run?: boolean | undefined
   readonly confirm?: number | undefined
+  readonly note?: string | undefined
 }

@@ -26,6 +26,8 @@ export interface Options {
   readonly dryRun?: boolean
   readonly confirm?: string
   readonly since?: string
+  readonly until?: string
+  readonly rotate?: string
   readonly verify?: boolean
   readonly lift?: boolean
   readonly file?: string

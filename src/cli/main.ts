@@ -18,7 +18,10 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 
 const world: World = {
   terminal: {
-    out: (text) => stdout.write(text),
+    out: (text) => {
+      stdout.write(text)
+      return stdout.errored === null
+    },
     err: (text) => stderr.write(text),
     width: Math.max(80, stdout.columns ?? 80),
     colour: stdout.isTTY && !env.NO_COLOR && env.TERM !== 'dumb',

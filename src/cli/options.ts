@@ -28,6 +28,9 @@ const confirmOption = new Option(
 
 const takeOverOption = new Option('--take-over', 'hide services of this machine that listen on the same port')
 
+/** Of `open` it belongs to the forward as well. */
+export const reasonOption = new Option('--note <TEXT>', 'why, in one line for the history')
+
 export const openOptions: readonly Option[] = [
   new Option('--name <N>', 'name of the forward (default: made of LISTEN)'),
   new Option(
@@ -44,7 +47,10 @@ export const openOptions: readonly Option[] = [
   new Option('--on-change <HOW>', 'what becomes of established connections when the forward changes').choices(
     ['drain', 'cut', 'keep'],
   ),
-  new Option('--note <TEXT>', 'one line for those who come after you'),
+  new Option(
+    '--note <TEXT>',
+    'one line for those who come after you, kept with the forward and in the history',
+  ),
   new Option('--disabled', 'keep it, but do not open it yet'),
   privilegedOption,
   takeOverOption,
@@ -72,15 +78,27 @@ export const applyOptions: readonly Option[] = [
   pruneOption,
   dryRunOption,
   confirmOption,
+  reasonOption,
   privilegedOption,
   takeOverOption,
 ]
 
-export const rollbackOptions: readonly Option[] = [dryRunOption, confirmOption]
+export const rollbackOptions: readonly Option[] = [dryRunOption, confirmOption, reasonOption]
 
 export const auditOptions: readonly Option[] = [
-  new Option('--since <GENERATION>', 'only changes after this generation'),
-  new Option('--verify', 'check the chain of hashes from the first change to the last'),
+  new Option(
+    '--since <WHEN>',
+    'only what came later: a generation, a span such as 2h, a day such as 2026-11-24 (UTC) or an instant',
+  ),
+  new Option('--until <WHEN>', 'only what came before: a span, a day or an instant'),
+  new Option('--verify', 'check the chain of hashes from the first entry to the last'),
+  new Option(
+    '--rotate <COUNT>',
+    'move all but the newest COUNT entries to archives; they stay part of the log',
+  ),
 ]
 
-export const lockdownOptions: readonly Option[] = [new Option('--lift', 'open the forwards again')]
+export const lockdownOptions: readonly Option[] = [
+  new Option('--lift', 'open the forwards again'),
+  reasonOption,
+]

@@ -18,6 +18,27 @@ export async function answer(
   if (made.length > 0) terminal.out(`${made.join('\n')}\n`)
 }
 
+/** Entries that come page by page, and leave so: one list for programs, a table for each page for people. */
+export async function printPages<Entry>(
+  { terminal, format }: { readonly terminal: Terminal; readonly format: Format },
+  pages: AsyncIterable<{ readonly entries: readonly Entry[] }>,
+  lines: (entries: readonly Entry[]) => readonly string[],
+): Promise<void> {
+  let separator = '[\n'
+  for await (const { entries } of pages) {
+    if (entries.length === 0) continue
+    let read = true
+    if (format === 'table') read = terminal.out(`${lines(entries).join('\n')}\n`)
+    else if (format === 'yaml') read = terminal.out(await yamlOf(entries))
+    else read = terminal.out(separator + entries.map((entry) => JSON.stringify(entry)).join(',\n'))
+    separator = ',\n'
+    if (!read) return
+  }
+  const empty = separator === '[\n'
+  if (format === 'json') terminal.out(empty ? '[]\n' : '\n]\n')
+  if (format === 'yaml' && empty) terminal.out('[]\n')
+}
+
 export async function printValue(
   terminal: Terminal,
   format: Exclude<Format, 'table'>,

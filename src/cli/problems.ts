@@ -41,6 +41,20 @@ export function badGeneration(text: string): Problem {
   )
 }
 
+export function badCount(text: string): Problem {
+  return misused(
+    `${shown(text)} is not a count of entries to keep`,
+    'Keep at least one. For example: drawbridge audit --rotate 1000.',
+  )
+}
+
+export function badWhen(text: string): Problem {
+  return misused(
+    `${shown(text)} is not a time`,
+    'Write a span back from now (2h, 3d), a day (2026-11-24) or an instant (2026-11-24T12:00:00Z).',
+  )
+}
+
 export function unreadableFile(path: string, why: string): Problem {
   return Problem.from({
     code: 'unreadable-file',

@@ -55,7 +55,7 @@ function buildProgram(world: World, finish: (code: number) => void): Command {
     .addOption(outputOption)
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      writeOut: terminal.out,
+      writeOut: (text) => void terminal.out(text),
       writeErr: terminal.err,
       outputError: () => {},
       getOutHelpWidth: () => terminal.width,

@@ -1,9 +1,9 @@
 /** From what was typed after `open` to the request. Values are checked by the server, once for all clients. */
 import type { OpenRequest } from '../api/shapes.ts'
 import type { ForwardDocument } from '../model/document.ts'
-import { parseDuration } from '../model/limits.ts'
+import { parseDuration, parseInstant } from '../model/limits.ts'
 import type { Options } from './command.ts'
-import { anywhereAndMore, missing, unquotedArrow } from './problems.ts'
+import { anywhereAndMore, badWhen, missing, unquotedArrow } from './problems.ts'
 
 const example = 'drawbridge open tcp/8443 10.0.0.5:443'
 
@@ -71,4 +71,14 @@ function sourcesOf(given: readonly string[] | undefined): string[] | undefined {
 
 function afterNow(duration: string, now: number): string {
   return new Date(now + parseDuration('--for', duration)).toISOString()
+}
+
+/** A span back from now, a day, which begins in UTC as everything is printed, or an instant with its zone. */
+export function whenOf(text: string, now: number): string {
+  try {
+    if (/^\d+[smhdw]$/.test(text)) return new Date(now - parseDuration('--since', text)).toISOString()
+    return parseInstant('--since', /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text)
+  } catch {
+    throw badWhen(text)
+  }
 }

@@ -1,7 +1,8 @@
 /** What one run of the client may touch. `main.ts` gives the real things, the tests their own. */
 
 export interface Terminal {
-  readonly out: (text: string) => void
+  /** False once nobody reads any more, as after `| head`. */
+  readonly out: (text: string) => boolean
   readonly err: (text: string) => void
   /** Columns to lay a table out in. */
   readonly width: number

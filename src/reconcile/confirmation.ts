@@ -1,7 +1,7 @@
 /** Undoes a change that is not confirmed in time, also one whose time ran out while nothing ran. */
 import { reach } from '../faults.ts'
 import { asKept } from '../model/register.ts'
-import { undoing, withoutExpired } from '../store/record.ts'
+import { byItself, undoing, withoutExpired } from '../store/record.ts'
 import type { Pending, Store } from '../store/store.ts'
 import type { Clock } from './runner.ts'
 
@@ -44,7 +44,7 @@ export function startConfirmation(store: Store, clock: Clock): () => void {
     const note = `not confirmed: back to generation ${pending.base}`
     try {
       reach('revert-due')
-      store.commit(change, { actor: 'drawbridge', how: 'revert', at, note }, asKept)
+      store.commit(change, byItself('revert', at, note), asKept)
       reach('revert-kept')
     } catch {
       cancel = clock.after(retryAfter, revert)

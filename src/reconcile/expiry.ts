@@ -4,6 +4,7 @@
  */
 import { reach } from '../faults.ts'
 import { asKept, noChange } from '../model/register.ts'
+import { byItself } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from './runner.ts'
 
@@ -50,12 +51,7 @@ export function startExpiry(store: Store, clock: Clock): () => void {
 
   /** A commit calls `run` again. A store that cannot be written now is asked again a second later. */
   const close = (names: readonly string[]): void => {
-    const origin = {
-      actor: 'drawbridge',
-      how: 'expiry',
-      at: new Date(clock.now()).toISOString(),
-      note: '',
-    } as const
+    const origin = byItself('expiry', new Date(clock.now()).toISOString())
     try {
       reach('expiry-due')
       store.commit({ ...noChange, remove: names }, origin, asKept)

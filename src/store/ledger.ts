@@ -1,18 +1,18 @@
 /** What every store does in memory: the register, the numbers and which generation touched what. Persistence is the store's. */
 
+import { chainStart } from '../chain.ts'
 import { Problem } from '../model/problem.ts'
 import type { Change, Circumstances } from '../model/register.ts'
 import { Register } from '../model/register.ts'
-import { chainStart } from './chain.ts'
-import { recordOf } from './record.ts'
-import type { CommitOptions, Origin, Pending, Recorded, Touched } from './store.ts'
+import { entryAfter, keptOf, nothingChanged } from './record.ts'
+import type { Command, CommitOptions, Mark, Origin, Pending, Recorded, Touched } from './store.ts'
 
 /** So many generations back, a follower is told what changed instead of everything. */
 const remembered = 1000
 
 /** What a commit has to make durable, all or nothing. */
 export interface Kept {
-  readonly record: Omit<Recorded, 'hash'>
+  readonly record: Recorded
   /** The numbers given to forwards that are new. */
   readonly given: ReadonlyMap<string, number>
   readonly pending: Pending | null
@@ -23,30 +23,31 @@ export class Ledger {
   readonly numbers = new Map<string, number>()
   generation = 0
   pending: Pending | null = null
-  /** The hash of the newest change. */
-  head = chainStart
+  /** The newest entry of the log, and the newest that lies in an archive. */
+  head = logStart
+  base = logStart
   /** The next number to give. */
   nextNumber = 1
   readonly #touched = new Map<number, Touched>()
-  readonly #listeners: ((record?: Recorded) => void)[] = []
+  readonly #listeners: ((record: Recorded) => void)[] = []
 
-  /** Takes `change` over when `persist` has made it durable and given its hash; undone when that throws. */
+  /** Takes `change` over when `persist` has made it durable; undone when that throws. */
   commit(
     change: Change,
     origin: Origin,
     circumstances: Circumstances,
     options: CommitOptions,
-    persist: (kept: Kept) => string,
+    persist: (kept: Kept) => void,
   ): number {
     refuseStale(this.generation, options.based)
     refuseUnconfirmed(this.pending, origin)
-    const record = recordOf(this.register, change, origin, this.generation + 1)
+    const generation = this.generation + 1
+    const record = entryAfter(this.head, generation, origin, keptOf(this.register, change))
     const undo = this.register.apply(change, circumstances)
     const given = this.#give(change)
     const pending = this.#pendingAfter(origin, options)
-    let hash: string
     try {
-      hash = persist({ record, given, pending })
+      persist({ record, given, pending })
     } catch (error) {
       undo()
       throw error
@@ -54,24 +55,25 @@ export class Ledger {
     for (const name of change.remove) if (!this.register.forwards.has(name)) this.numbers.delete(name)
     for (const [name, number] of given) this.numbers.set(name, number)
     this.nextNumber += given.size
-    this.generation += 1
+    this.generation = generation
     this.pending = pending
     this.#touched.set(this.generation, touchedBy(change))
     this.#touched.delete(this.generation - remembered)
-    this.head = hash
-    const { generation } = record
-    this.#tell({ ...record, hash })
+    this.#enter(record)
     return generation
   }
 
-  /** The pending change is kept, which `persist` makes durable. */
-  confirm(persist: () => void): void {
-    persist()
-    this.pending = null
-    this.#tell()
+  /** An act that changes nothing of the gateway, which `persist` makes durable; a confirmation ends the wait. */
+  act(origin: Origin, persist: (record: Recorded) => void): Recorded {
+    const record = entryAfter(this.head, this.generation, origin, nothingChanged)
+    persist(record)
+    if (origin.command === 'confirm') this.pending = null
+    this.#enter(record)
+    return record
   }
 
-  #tell(record?: Recorded): void {
+  #enter(record: Recorded): void {
+    this.head = markOf(record)
     for (const listener of this.#listeners) {
       try {
         listener(record)
@@ -112,9 +114,15 @@ export class Ledger {
     return generation <= this.generation ? { forwards, lists } : undefined
   }
 
-  onCommit(listener: (record?: Recorded) => void): void {
+  onCommit(listener: (record: Recorded) => void): void {
     this.#listeners.push(listener)
   }
+}
+
+const logStart: Mark = { entry: 0, generation: 0, hash: chainStart }
+
+export function markOf({ entry, generation, hash }: Mark): Mark {
+  return { entry, generation, hash }
 }
 
 function touchedBy({ put, remove, putLists, removeLists }: Change): Touched {
@@ -128,8 +136,11 @@ function refuseStale(now: number, based: number | undefined): void {
   if (based !== undefined && based !== now) throw Problem.of('stale-generation', { based, now })
 }
 
-function refuseUnconfirmed(pending: Pending | null, { how }: Origin): void {
-  if (pending && how !== 'revert' && how !== 'expiry' && how !== 'lockdown') {
+/** What may happen while a change waits. */
+const neverWait: readonly Command[] = ['revert', 'expiry', 'lockdown', 'lift']
+
+function refuseUnconfirmed(pending: Pending | null, { command }: Origin): void {
+  if (pending && !neverWait.includes(command)) {
     throw Problem.of('unconfirmed', { base: pending.base, deadline: pending.deadline })
   }
 }

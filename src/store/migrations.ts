@@ -21,6 +21,31 @@ const migrations: readonly string[] = [
      body TEXT NOT NULL,
      hash TEXT NOT NULL
    ) STRICT;`,
+  // The log gets entries for more than changes, and a beginning that may have moved to archives.
+  `CREATE TABLE audit (
+     entry INTEGER PRIMARY KEY,
+     generation INTEGER NOT NULL,
+     at TEXT NOT NULL,
+     actor TEXT NOT NULL,
+     uid INTEGER,
+     address TEXT NOT NULL,
+     how TEXT NOT NULL,
+     command TEXT NOT NULL,
+     note TEXT NOT NULL,
+     hash TEXT NOT NULL,
+     body TEXT NOT NULL
+   ) STRICT;
+   INSERT INTO audit SELECT generation, generation, at, actor, NULL, '', how, '', note, hash, body FROM changes;
+   DROP TABLE changes;
+   CREATE UNIQUE INDEX changes ON audit (generation) WHERE body <> '';
+   CREATE TABLE base (
+     one INTEGER PRIMARY KEY CHECK (one = 1),
+     entry INTEGER NOT NULL,
+     generation INTEGER NOT NULL,
+     hash TEXT NOT NULL
+   ) STRICT;
+   ALTER TABLE state ADD COLUMN entry INTEGER NOT NULL DEFAULT 0;
+   UPDATE state SET entry = generation;`,
 ]
 
 /** Throws, and has written nothing, when a newer program made the database. */

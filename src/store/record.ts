@@ -1,25 +1,39 @@
 /** A change as it is kept, and changes that lead back. Pure. */
+import { hashOf, type Link } from '../chain.ts'
 import { printPrefix } from '../model/address.ts'
 import { parseForward, printForward } from '../model/forward.ts'
 import { parseList, parseMark, printMark, type Settings } from '../model/gateway.ts'
 import type { Change, Register } from '../model/register.ts'
-import type { BeforeAfter, Origin, Recorded, SettingsDocument } from './store.ts'
+import type { BeforeAfter, Mark, Origin, Recorded, SettingsDocument } from './store.ts'
+
+/** What an entry says was changed. */
+export type Kept = Pick<Recorded, 'forwards' | 'lists' | 'settings'>
+
+/** What an act leaves behind that changes nothing. */
+export const nothingChanged: Kept = { forwards: {}, lists: {}, settings: { before: null, after: null } }
+
+/** What happens by itself. */
+export function byItself(how: 'expiry' | 'revert', at: string, note = ''): Origin {
+  return { actor: 'drawbridge', uid: null, address: 'local', how, command: how, at, note }
+}
+
+/** The entry of its body: the fields of the log, in their order. */
+export function linkOf({ forwards, lists, settings, ...fields }: Omit<Recorded, 'hash'>): Link {
+  return { ...fields, body: JSON.stringify({ forwards, lists, settings }) }
+}
+
+/** An entry that is about to follow `head`, and its hash. */
+export function entryAfter(head: Mark, generation: number, origin: Origin, kept: Kept): Recorded {
+  const { at, actor, uid, address, how, command, note } = origin
+  const record = { entry: head.entry + 1, generation, at, actor, uid, address, how, command, note, ...kept }
+  return { ...record, hash: hashOf(head.hash, linkOf(record)) }
+}
 
 /** What `change` does to `register`, written down before it is done. */
-export function recordOf(
-  register: Register,
-  change: Change,
-  origin: Origin,
-  generation: number,
-): Omit<Recorded, 'hash'> {
+export function keptOf(register: Register, change: Change): Kept {
   const after = new Map(change.put.map((forward) => [forward.name, forward]))
   const lists = new Map(change.putLists.map((list) => [list.name, list]))
   return {
-    generation,
-    actor: origin.actor,
-    how: origin.how,
-    at: origin.at,
-    note: origin.note,
     forwards: pairs([...change.remove, ...after.keys()], register.forwards, after, printForward),
     lists: pairs([...change.removeLists, ...lists.keys()], register.lists, lists, ({ prefixes }) =>
       prefixes.map(printPrefix),
@@ -43,7 +57,7 @@ function pairs<T, D>(
   )
 }
 
-function printSettings({ privileged, mark, locked }: Settings): SettingsDocument {
+export function printSettings({ privileged, mark, locked }: Settings): SettingsDocument {
   return { privileged, mark: printMark(mark), locked }
 }
 

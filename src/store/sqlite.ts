@@ -1,14 +1,17 @@
 /** The store of one machine: SQLite in WAL mode, every commit flushed to the disk before it is acknowledged. */
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parseForward } from '../model/forward.ts'
 import { parseList } from '../model/gateway.ts'
 import { Problem } from '../model/problem.ts'
 import { asKept, type Change, noChange } from '../model/register.ts'
-import { hashOf, type Link, verifyChain } from './chain.ts'
+import { type Archives, archivesIn } from './archive.ts'
+import { archiveOld } from './archiving.ts'
 import { type Kept, Ledger } from './ledger.ts'
+import { openLog } from './log.ts'
 import { migrate, refuseNewer } from './migrations.ts'
-import { readSettings } from './record.ts'
-import type { Origin, Pending, Recorded, SettingsDocument, Store } from './store.ts'
+import { printSettings, readSettings } from './record.ts'
+import type { Origin, Pending, SettingsDocument, Store } from './store.ts'
 
 /** Opens or makes the database at `path`. Throws `store-unusable`; then the file is as it was. */
 export function openSqliteStore(path: string): Store {
@@ -18,17 +21,28 @@ export function openSqliteStore(path: string): Store {
     refuseNewer(database)
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
     migrate(database)
-    return storeOf(database)
+    return storeOf(database, archivesIn(join(dirname(path), 'audit')))
   } catch (error) {
     database?.close()
     throw Problem.of('store-unusable', { path, why: (error as Error).message }, error)
   }
 }
 
-function storeOf(database: DatabaseSync): Store {
+function storeOf(database: DatabaseSync, archives: Archives): Store {
   const ledger = new Ledger()
+  const log = openLog(database)
   load(database, ledger)
+  ledger.base = log.base() ?? ledger.base
   const writer = prepare(database)
+  let archiving = Promise.resolve()
+  const act = (origin: Origin) =>
+    ledger.act(origin, (record) => {
+      const pending = record.command === 'confirm' ? null : ledger.pending
+      inTransaction(database, () => {
+        putState(writer, ledger, { record, given: new Map(), pending })
+        log.append(record)
+      })
+    })
   return {
     get generation() {
       return ledger.generation
@@ -41,30 +55,44 @@ function storeOf(database: DatabaseSync): Store {
     get pending() {
       return ledger.pending
     },
-    commit: (change, origin, circumstances, options = {}) =>
-      ledger.commit(change, origin, circumstances, options, (kept) => {
-        const hash = inTransaction(database, () => write(writer, change, ledger, kept))
-        return hash
-      }),
-    confirm: () => ledger.confirm(() => void writer.confirm.run()),
-    history: (after, most) => (writer.history.all(after, most) as unknown as ChangeRow[]).map(readRecord),
-    verify: () => {
-      const head = { generation: ledger.generation, hash: ledger.head }
-      return verifyChain(writer.links.iterate() as unknown as Iterable<Link & { hash: string }>, head)
+    get log() {
+      return ledger
     },
+    commit: (change, origin, circumstances, options = {}) =>
+      ledger.commit(change, origin, circumstances, options, (kept) =>
+        inTransaction(database, () => {
+          write(writer, change, ledger, kept)
+          log.append(kept.record)
+        }),
+      ),
+    confirm: act,
+    record: act,
+    history: (after, most) => log.history(after, most),
+    entries: async (after, most) =>
+      (after < ledger.base.entry && (await archives.page(after, most))) || log.page(after, most, ledger.base),
+    startOf: (after, since) => log.startOf(after, since, ledger.base),
+    archive: (keep) => {
+      // One after the other: two would write the same file.
+      archiving = archiving
+        .catch(() => {})
+        .then(() => archiveOld(log, ledger, archives, keep, (work) => inTransaction(database, work)))
+      return archiving
+    },
+    bytes: () => Number(database.prepare(usedBytes).get()?.bytes),
     since: (generation) => ledger.since(generation),
     onCommit: (listener) => ledger.onCommit(listener),
     close: () => database.close(),
   }
 }
 
+const usedBytes = `SELECT (page_count - freelist_count) * page_size AS bytes
+  FROM pragma_page_count, pragma_freelist_count, pragma_page_size`
+
 /** What is kept was checked when it was written, on facts of then; it is taken over as it is. */
 function load(database: DatabaseSync, ledger: Ledger): void {
   const state = database
-    .prepare('SELECT generation, next_number, settings, pending, head FROM state')
-    .get() as
-    | { generation: number; next_number: number; settings: string; pending: string | null; head: string }
-    | undefined
+    .prepare('SELECT generation, next_number, settings, pending, head, entry FROM state')
+    .get() as unknown as StateRow | undefined
   if (!state) return
   const forwards = database
     .prepare('SELECT number, name, body FROM forwards')
@@ -82,8 +110,17 @@ function load(database: DatabaseSync, ledger: Ledger): void {
   for (const { name, number } of forwards) ledger.numbers.set(name, number)
   ledger.generation = state.generation
   ledger.nextNumber = state.next_number
-  ledger.head = state.head
+  ledger.head = { entry: state.entry, generation: state.generation, hash: state.head }
   ledger.pending = state.pending === null ? null : (JSON.parse(state.pending) as Pending)
+}
+
+interface StateRow {
+  readonly generation: number
+  readonly next_number: number
+  readonly settings: string
+  readonly pending: string | null
+  readonly head: string
+  readonly entry: number
 }
 
 interface ForwardRow {
@@ -97,16 +134,6 @@ interface ListRow {
   readonly body: string
 }
 
-interface ChangeRow extends Origin {
-  readonly generation: number
-  readonly body: string
-  readonly hash: string
-}
-
-function readRecord({ body, ...row }: ChangeRow): Recorded {
-  return { ...row, ...(JSON.parse(body) as Pick<Recorded, 'forwards' | 'lists' | 'settings'>) }
-}
-
 function prepare(database: DatabaseSync) {
   return {
     putForward: database.prepare('INSERT OR REPLACE INTO forwards (number, name, body) VALUES (?, ?, ?)'),
@@ -114,16 +141,12 @@ function prepare(database: DatabaseSync) {
     putList: database.prepare('INSERT OR REPLACE INTO lists (name, body) VALUES (?, ?)'),
     removeList: database.prepare('DELETE FROM lists WHERE name = ?'),
     putState: database.prepare(
-      'INSERT OR REPLACE INTO state (one, generation, next_number, settings, pending, head) VALUES (1, ?, ?, ?, ?, ?)',
-    ),
-    links: database.prepare('SELECT * FROM changes ORDER BY generation'),
-    confirm: database.prepare('UPDATE state SET pending = NULL'),
-    history: database.prepare('SELECT * FROM changes WHERE generation > ? ORDER BY generation DESC LIMIT ?'),
-    putChange: database.prepare(
-      'INSERT INTO changes (generation, at, actor, how, note, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO state (one, generation, next_number, settings, pending, head, entry) VALUES (1, ?, ?, ?, ?, ?, ?)',
     ),
   }
 }
+
+type Writer = ReturnType<typeof prepare>
 
 /** SQLite has rolled back already after a full disk or an I/O error, and says so; the cause is the other error. */
 function rollBack(database: DatabaseSync): void {
@@ -144,24 +167,21 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
-function write(
-  to: ReturnType<typeof prepare>,
-  change: Change,
-  ledger: Ledger,
-  { record, given, pending }: Kept,
-): string {
-  const { generation, at, actor, how, note, forwards, lists, settings } = record
+function write(to: Writer, change: Change, ledger: Ledger, kept: Kept): void {
+  const { forwards, lists } = kept.record
   for (const name of change.remove) to.removeForward.run(name)
   for (const { name } of change.put) {
-    const number = given.get(name) ?? ledger.numberOf(name)
+    const number = kept.given.get(name) ?? ledger.numberOf(name)
     to.putForward.run(number, name, JSON.stringify(forwards[name]?.after))
   }
   for (const name of change.removeLists) to.removeList.run(name)
   for (const { name } of change.putLists) to.putList.run(name, JSON.stringify(lists[name]?.after))
-  const body = JSON.stringify({ forwards, lists, settings })
-  const hash = hashOf(ledger.head, { generation, at, actor, how, note, body })
+  putState(to, ledger, kept)
+}
+
+function putState(to: Writer, { nextNumber, register }: Ledger, { record, given, pending }: Kept): void {
+  const { generation, entry, hash } = record
+  const settings = JSON.stringify(record.settings.after ?? printSettings(register.settings))
   const waiting = pending && JSON.stringify(pending)
-  to.putState.run(generation, ledger.nextNumber + given.size, JSON.stringify(settings.after), waiting, hash)
-  to.putChange.run(generation, at, actor, how, note, body, hash)
-  return hash
+  to.putState.run(generation, nextNumber + given.size, settings, waiting, hash, entry)
 }

@@ -2,12 +2,34 @@
 
 import type { ForwardDocument } from '../model/document.ts'
 import type { Change, Circumstances, Register } from '../model/register.ts'
-import type { Verdict } from './chain.ts'
 
-/** Who changed something, when and how. */
+/** What was asked for, or what happened by itself. */
+export type Command =
+  | 'open'
+  | 'close'
+  | 'enable'
+  | 'disable'
+  | 'apply'
+  | 'rollback'
+  | 'lockdown'
+  | 'lift'
+  | 'confirm'
+  | 'rotate'
+  | 'down'
+  | 'down --all'
+  | 'expiry'
+  | 'revert'
+
+/** Who did something, from where, when, how and why. */
 export interface Origin {
+  /** The name of a user; `drawbridge` for what happens by itself. */
   readonly actor: string
-  readonly how: 'cli' | 'api' | 'expiry' | 'rollback' | 'revert' | 'lockdown'
+  /** The user's number; null for what has none. */
+  readonly uid: number | null
+  /** Where the SSH session of the user came from, or `local`. */
+  readonly address: string
+  readonly how: 'cli' | 'api' | 'expiry' | 'revert'
+  readonly command: Command
   /** UTC instant. */
   readonly at: string
   readonly note: string
@@ -25,9 +47,15 @@ export interface BeforeAfter<T> {
   readonly after: T | null
 }
 
-/** A change as it is kept for ever: who, when, how, and everything it named. */
-export interface Recorded extends Origin {
+/** An entry of the log: who, when, how, and everything that was changed; nothing for an act such as a confirmation. */
+export interface Recorded extends Omit<Origin, 'how' | 'command'> {
+  /** Counts entries, from 1. */
+  readonly entry: number
+  /** The generation that the entry made, or that held. */
   readonly generation: number
+  /** The first schema knew `rollback` and `lockdown` too, and no command. */
+  readonly how: Origin['how'] | 'rollback' | 'lockdown'
+  readonly command: Command | ''
   readonly forwards: Readonly<Record<string, BeforeAfter<ForwardDocument>>>
   readonly lists: Readonly<Record<string, BeforeAfter<readonly string[]>>>
   readonly settings: BeforeAfter<SettingsDocument>
@@ -58,6 +86,25 @@ export interface Pending {
   readonly began?: Uptime | undefined
 }
 
+/** A place in the log: the hash after this entry, and the generation that held then. */
+export interface Mark {
+  readonly entry: number
+  readonly generation: number
+  readonly hash: string
+}
+
+/** Entries up to `base` lie in archives, those up to `head` in the store. */
+interface LogEnds {
+  readonly base: Mark
+  readonly head: Mark
+}
+
+export interface LogPage {
+  /** The hash that the first of the entries follows. */
+  readonly before: string
+  readonly entries: readonly Recorded[]
+}
+
 export interface CommitOptions {
   /** The generation that the change was made on. */
   readonly based?: number | undefined
@@ -81,17 +128,26 @@ export interface Store {
   commit(change: Change, origin: Origin, circumstances: Circumstances, options?: CommitOptions): number
   /** The change that waits for its confirmation, if one does; meanwhile only expiry and the revert may commit. */
   readonly pending: Pending | null
-  /** Keeps the pending change, durably. */
-  confirm(): void
+  /** Keeps the pending change, durably, and gives the entry that says so. */
+  confirm(origin: Origin): Recorded
+  /** Enters an act that changes nothing of the gateway, durably. */
+  record(origin: Origin): Recorded
   /** The number that the next new forward will be given. */
   readonly nextNumber: number
   /** What changed after `generation`, or undefined when that is too long ago to know. */
   since(generation: number): Touched | undefined
   /** The changes that made the generations above `after`, newest first, at most `most` of them. */
   history(after: number, most: number): readonly Recorded[]
-  /** Reads every change that was ever made and checks that they are what was written, and all of it. */
-  verify(): Verdict
-  /** Calls `listener` after each commit, with what was kept, and after each confirmation, with nothing. */
-  onCommit(listener: (record?: Recorded) => void): void
+  readonly log: LogEnds
+  /** Entries of the log above number `after`, oldest first, at most `most` and fewer when they are large; archives too. */
+  entries(after: number, most: number): Promise<LogPage>
+  /** The number above which the entries lie that were made after generation `after`, or at `since` and later. */
+  startOf(after: number, since: string): number
+  /** Moves all but the newest `keep` entries to archives; a change that waits for its confirmation keeps its way back. */
+  archive(keep: number): Promise<void>
+  /** What the store takes on the disk. */
+  bytes(): number
+  /** Calls `listener` with each new entry when it is kept. */
+  onCommit(listener: (record: Recorded) => void): void
   close(): void
 }

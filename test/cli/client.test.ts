@@ -15,12 +15,15 @@ test('each method is its route', async () => {
   await client.forward('tcp/8080@[2001:db8::1]')
   await client.open({ forward: 'tcp/1 -> 10.0.0.5' })
   await client.close('web')
-  await client.close('web', true)
+  await client.close('web', { dry_run: true })
   await client.enable('web')
-  await client.disable('web', true)
+  await client.disable('web', { note: 'a & b' })
   await client.gateway()
   await client.plan({ gateway: { version: 1 } })
   await client.apply({ gateway: { version: 1 }, prune: true })
+  await client.audit({})
+  await client.audit({ after: 7, most: 10, generation: 3, since: '2026-11-24T00:00:00Z' })
+  await client.rotate(1000)
   await client.down(true)
   expect(api.asked.map(({ method, path, body }) => [method, path, body])).toEqual([
     ['GET', '/api/v1/status?wait=5', undefined],
@@ -30,10 +33,13 @@ test('each method is its route', async () => {
     ['DELETE', '/api/v1/forwards/web', undefined],
     ['DELETE', '/api/v1/forwards/web?dry_run=1', undefined],
     ['POST', '/api/v1/forwards/web/enable', undefined],
-    ['POST', '/api/v1/forwards/web/disable?dry_run=1', undefined],
+    ['POST', '/api/v1/forwards/web/disable?note=a+%26+b', undefined],
     ['GET', '/api/v1/gateway', undefined],
     ['POST', '/api/v1/plan', { gateway: { version: 1 } }],
     ['POST', '/api/v1/apply', { gateway: { version: 1 }, prune: true }],
+    ['GET', '/api/v1/audit', undefined],
+    ['GET', '/api/v1/audit?after=7&most=10&generation=3&since=2026-11-24T00%3A00%3A00Z', undefined],
+    ['POST', '/api/v1/audit/rotate', { keep: 1000 }],
     ['POST', '/api/v1/down', { all: true }],
   ])
 })

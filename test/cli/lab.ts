@@ -78,6 +78,7 @@ export async function runIn(state: string, argv: readonly string[], own: Partial
   const terminal = {
     out: (said: string) => {
       out += said
+      return true
     },
     err: (said: string) => {
       err += said

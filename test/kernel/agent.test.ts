@@ -8,6 +8,7 @@ import { Agent, type Machine } from '../../src/agent/agent.ts'
 import { openBootFile } from '../../src/agent/boot.ts'
 import type { AgentClient } from '../../src/agent/client.ts'
 import { openRecord } from '../../src/agent/record.ts'
+import { openWitness } from '../../src/agent/witness.ts'
 import { type Door, openDoor } from '../../src/kernel/door.ts'
 import { openForwarding } from '../../src/kernel/forwarding.ts'
 import { readHost } from '../../src/kernel/host.ts'
@@ -37,6 +38,7 @@ function machineWith(through: Door): Machine {
     forwarding: openForwarding(directory),
     record: openRecord(directory),
     boot: openBootFile(directory),
+    witness: openWitness(directory),
     readHost,
   }
 }

@@ -7,6 +7,7 @@ import {
   type PutAnswer,
   type PutMessage,
 } from '../../src/agent/protocol.ts'
+import { followed, type Place } from '../../src/agent/witness.ts'
 import { readDocument } from '../../src/model/document.ts'
 import { parseForward, printForward } from '../../src/model/forward.ts'
 import { Problem } from '../../src/model/problem.ts'
@@ -30,6 +31,7 @@ export function memoryAgent(): MemoryAgent {
   const listeners: (() => void)[] = []
   let holds: number | null = null
   let away = false
+  let seen: Place | undefined
   let refusal: Problem | null = null
 
   const put = (message: PutMessage): PutAnswer => {
@@ -67,6 +69,9 @@ export function memoryAgent(): MemoryAgent {
         return [...forwards.values()]
           .filter((number) => message.numbers?.includes(number) ?? true)
           .map((number) => ({ number, connections: 0, refused: 0, limited: 0 }))
+      case 'witness':
+        seen = followed(seen, message.base, message.digests)
+        return seen
       case 'clear':
         forwards.clear()
         holds = null

@@ -123,7 +123,7 @@ describe('confirmed', () => {
   test('it stays', async () => {
     startConfirmation(store, clock)
     tryOut()
-    store.confirm()
+    store.confirm({ ...origin, command: 'confirm' })
     await clock.pass(3600 * second)
     expect(open()).toEqual(['trial'])
     expect(store.generation).toBe(2)
@@ -133,7 +133,7 @@ describe('confirmed', () => {
     startConfirmation(store, clock)
     tryOut()
     await clock.pass(50 * second)
-    store.confirm()
+    store.confirm({ ...origin, command: 'confirm' })
     store.commit(closing('trial'), { ...origin, at: new Date(clock.now()).toISOString() }, careful, {
       confirmWithin: 60 * second,
       uptime: clock.uptime(),

@@ -1,12 +1,13 @@
-/** The chain of changes: whatever is done to it beside Drawbridge is found. */
-import { mkdtempSync, rmSync } from 'node:fs'
+/** The audit log as a chain: whatever is done to it beside Drawbridge is found. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { parseForward } from '../../src/model/forward.ts'
-import { asKept, noChange } from '../../src/model/register.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { expectClean } from '../model/problems.ts'
+import { careful, closing, opening, origin } from './changes.ts'
+import { verdictOf } from './log.ts'
 
 let directory: string
 let path: string
@@ -15,63 +16,112 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'drawbridge-chain-'))
   path = join(directory, 'store.db')
   const store = openSqliteStore(path)
-  for (const port of [2000, 2001, 2002, 2003]) {
-    const origin = {
-      actor: 'root',
-      how: 'cli',
-      at: '2026-11-24T00:00:00.000Z',
-      note: `port ${port}`,
-    } as const
-    store.commit({ ...noChange, put: [parseForward(`tcp/${port} -> 10.0.0.5:80`)] }, origin, asKept)
-  }
+  for (const port of [2000, 2001, 2002])
+    store.commit(opening(`at-${port}`, port), { ...origin, note: `port ${port}` }, careful)
+  store.record({ ...origin, command: 'down' })
+  store.commit(closing('at-2000'), { ...origin, uid: null, command: 'close' }, careful)
   store.close()
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
-function verdictAfter(...statements: string[]) {
+async function verdictAfter(...statements: string[]) {
   const database = new DatabaseSync(path)
   for (const statement of statements) database.exec(statement)
   database.close()
   const store = openSqliteStore(path)
-  const { broken } = store.verify()
+  const verdict = await verdictOf(store, directory)
   store.close()
-  return broken?.generation ?? null
+  return verdict
 }
 
-test('as it was written it is whole, also after it was opened again and written on', () => {
-  expect(verdictAfter()).toBeNull()
+/** What the agent keeps for itself. */
+function seen(entry: number, hash: string): void {
+  mkdirSync(join(directory, 'agent'), { recursive: true })
+  writeFileSync(join(directory, 'agent', 'audit.json'), JSON.stringify({ entry, hash }))
+}
+
+function markNow() {
   const store = openSqliteStore(path)
-  const origin = { actor: 'root', how: 'cli', at: '2026-11-25T00:00:00.000Z', note: '' } as const
-  store.commit({ ...noChange, remove: ['tcp-2000'] }, origin, asKept)
-  expect(store.verify()).toEqual({ entries: 5, broken: null })
+  const { head } = store.log
+  store.close()
+  return head
+}
+
+test('as it was written it is whole, also after it was opened again and written on', async () => {
+  expect(await verdictAfter()).toEqual({ entries: 5, missing: [], seen: null })
+  const store = openSqliteStore(path)
+  store.commit(closing('at-2001'), origin, careful)
+  expect(await verdictOf(store, directory)).toMatchObject({ entries: 6 })
   store.close()
 })
 
 test.each([
-  ['a name was edited', ["UPDATE changes SET actor = 'mallory' WHERE generation = 2"], 2],
-  ['a note was edited', ["UPDATE changes SET note = 'port 2009' WHERE generation = 1"], 1],
+  ['a name was edited', ["UPDATE audit SET actor = 'mallory' WHERE entry = 2"], 2],
+  ['a number of a user was edited', ['UPDATE audit SET uid = 0 WHERE entry = 2'], 2],
+  ['a number of a user was put where there was none', ['UPDATE audit SET uid = 0 WHERE entry = 5'], 5],
+  ['an address was edited', ["UPDATE audit SET address = 'local' WHERE entry = 3"], 3],
+  ['a command was edited', ["UPDATE audit SET command = 'down --all' WHERE entry = 4"], 4],
+  ['a time was edited', ["UPDATE audit SET at = '2026-11-24T00:00:00.000Z' WHERE entry = 4"], 4],
+  ['a generation was edited', ['UPDATE audit SET generation = 2 WHERE entry = 4'], 4],
+  ['a note was edited', ["UPDATE audit SET note = 'port 2009' WHERE entry = 1"], 1],
+  ['a body was edited', ["UPDATE audit SET body = replace(body, '10.0.0.5', '10.0.0.6') WHERE entry = 3"], 3],
+  ['text moved between two fields', ["UPDATE audit SET actor = 'ad', how = 'acli' WHERE entry = 2"], 2],
+  ['an entry was made one of the first schema', ["UPDATE audit SET command = '' WHERE entry = 2"], 2],
+  ['one is gone', ['DELETE FROM audit WHERE entry = 2'], 2],
+  ['the newest is gone', ['DELETE FROM audit WHERE entry = 5'], 5],
+  ['all are gone', ['DELETE FROM audit'], 1],
   [
-    'a body was edited',
-    ["UPDATE changes SET body = replace(body, '10.0.0.5', '10.0.0.6') WHERE generation = 3"],
-    3,
+    'the newest is gone, and the head in the database as well',
+    ['DELETE FROM audit WHERE entry = 5', 'UPDATE state SET entry = 4'],
+    4,
   ],
-  [
-    'text moved between two fields',
-    ["UPDATE changes SET actor = 'roo', how = 'tcli' WHERE generation = 2"],
-    2,
-  ],
-  ['one is gone', ['DELETE FROM changes WHERE generation = 2'], 2],
-  ['the newest is gone', ['DELETE FROM changes WHERE generation = 4'], 4],
-  ['all are gone', ['DELETE FROM changes'], 1],
   [
     'two changed places',
     [
-      'UPDATE changes SET generation = 9 WHERE generation = 2',
-      'UPDATE changes SET generation = 2 WHERE generation = 3',
-      'UPDATE changes SET generation = 3 WHERE generation = 9',
+      'UPDATE audit SET entry = 9 WHERE entry = 3',
+      'UPDATE audit SET entry = 3 WHERE entry = 4',
+      'UPDATE audit SET entry = 4 WHERE entry = 9',
     ],
-    2,
+    3,
   ],
-])('%s', (_, statements, generation) => {
-  expect(verdictAfter(...statements)).toBe(generation)
+])('%s', async (_, statements, entry) => {
+  await expect(verdictAfter(...statements)).rejects.toMatchObject({
+    code: 'audit-broken',
+    message: expect.stringContaining(`broken at entry ${entry}:`),
+  })
+})
+
+test('with what the agent has seen it is the same, and says so', async () => {
+  const head = markNow()
+  seen(head.entry, head.hash)
+  expect(await verdictAfter()).toMatchObject({ seen: 5 })
+})
+
+test('a tail cut off together with the head in the database is found by what the agent has seen', async () => {
+  const head = markNow()
+  const cut = [
+    'DELETE FROM audit WHERE entry = 5',
+    'UPDATE state SET entry = 4, head = (SELECT hash FROM audit WHERE entry = 4)',
+  ]
+  expect(await verdictAfter(...cut)).toMatchObject({ entries: 4 })
+  seen(head.entry, head.hash)
+  const problem = await verdictAfter().catch((error) => error)
+  expect(problem).toMatchObject({ code: 'audit-forked', status: 409 })
+  expect(problem.message).toMatch(/seen up to entry 5: it ends at entry 4$/)
+  expect(problem.remedy).toContain(`remove ${join(directory, 'agent', 'audit.json')} as root`)
+  expectClean(problem)
+})
+
+test('a past written anew, with every hash made right again, is found by what the agent has seen', async () => {
+  const head = markNow()
+  const store = openSqliteStore(join(directory, 'forged.db'))
+  for (const port of [2000, 2001, 2002, 2003, 2004])
+    store.commit(opening(`at-${port}`, port), origin, careful)
+  expect(await verdictOf(store, directory)).toMatchObject({ entries: 5 })
+  seen(head.entry, head.hash)
+  await expect(verdictOf(store, directory)).rejects.toMatchObject({
+    code: 'audit-forked',
+    message: expect.stringMatching(/up to entry 5: another one stands there$/),
+  })
+  store.close()
 })

@@ -3,7 +3,15 @@ import { parseForward } from '../../src/model/forward.ts'
 import { type Change, noChange } from '../../src/model/register.ts'
 import type { Origin } from '../../src/store/store.ts'
 
-export const origin: Origin = { actor: 'ada', how: 'cli', at: '2027-01-31T00:00:00Z', note: 'a test' }
+export const origin: Origin = {
+  actor: 'ada',
+  uid: 1000,
+  address: '198.51.100.7',
+  how: 'cli',
+  command: 'open',
+  at: '2027-01-31T00:00:00.000Z',
+  note: 'a test',
+}
 
 export const careful = { privileged: false, ours: new Set<string>() }
 

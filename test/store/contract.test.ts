@@ -165,10 +165,10 @@ describe.each([
       windowMilliseconds: 60_000,
     })
     expect(problemOf(() => commit(opening('c', 2002))).code).toBe('unconfirmed')
-    store.commit(closing('b'), { ...origin, how: 'revert' }, careful)
+    store.commit(closing('b'), { ...origin, how: 'revert', command: 'revert' }, careful)
     expect(store.pending).toBeNull()
     store.commit(opening('b', 2001), origin, careful, { confirmWithin: 60_000 })
-    store.confirm()
+    store.confirm({ ...origin, command: 'confirm' })
     expect(store.pending).toBeNull()
     expect(commit(opening('c', 2002))).toBe(5)
   })

@@ -30,7 +30,7 @@ test('after any gateways, one after the other, back to each of them', () => {
         }
       }
       const back = Math.min(step, store.generation)
-      store.commit(undoing(store.history(back, 100)), { ...origin, how: 'rollback' }, asKept)
+      store.commit(undoing(store.history(back, 100)), { ...origin, command: 'rollback' }, asKept)
       expect(held(store)).toEqual(seen[back])
     },
     100,

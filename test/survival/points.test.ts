@@ -4,6 +4,7 @@
  * connection is cut, and the next boot gets the old state or the new one.
  */
 import { expect, test } from 'vitest'
+import { auditPages, verifyLog } from '../../src/cli/auditing.ts'
 import { type FaultPoint, faultPoints } from '../../src/faults.ts'
 import { amount, randomly, seed } from '../amount.ts'
 import { crashIn, restarts, tell } from './crash.ts'
@@ -47,6 +48,8 @@ test(`crashes at named points, seed ${seed}`, { timeout: amount(120_000, 3_600_0
     if (crashed) times.push(crashed.agreedIn)
     else if (kind === kindFor(point) && nth === 1) throw new Error(`${kind} does not pass ${point}`)
   }
-  expect(await drawbridge.api.verify()).toMatchObject({ broken: null })
+  expect(await verifyLog(auditPages(drawbridge.api, { after: 0 }), drawbridge.state)).toMatchObject({
+    missing: [],
+  })
   tell(times)
 })

@@ -1,9 +1,10 @@
 /** open, close, enable and disable: one forward at a time. */
+import type { Wishes } from '../../api/client.ts'
 import type { Changed, PlanLine } from '../../api/shapes.ts'
 import type { Call, Spec } from '../command.ts'
 import { done } from '../exit.ts'
 import { pendingLines } from '../lines.ts'
-import { lockdownOptions, openOptions } from '../options.ts'
+import { lockdownOptions, openOptions, reasonOption } from '../options.ts'
 import { answer, warn } from '../output.ts'
 import { emptyName } from '../problems.ts'
 import { openRequestOf } from '../request.ts'
@@ -26,18 +27,25 @@ export const changingCommands: readonly Spec[] = [
   {
     spelled: 'close <NAME...>',
     summary: 'Close forwards, by name or by opening',
-    examples: ['drawbridge close web', 'drawbridge close tcp/8080 games'],
+    options: [reasonOption],
+    examples: [
+      'drawbridge close web',
+      'drawbridge close tcp/8080 games',
+      "drawbridge close web --note 'moved to another gateway'",
+    ],
     act: (call) => changeEach(call, 'closed', call.client.close),
   },
   {
     spelled: 'enable <NAME...>',
     summary: 'Switch forwards on again',
+    options: [reasonOption],
     examples: ['drawbridge enable web'],
     act: (call) => changeEach(call, 'enabled', call.client.enable),
   },
   {
     spelled: 'disable <NAME...>',
     summary: 'Switch forwards off and keep them',
+    options: [reasonOption],
     examples: ['drawbridge disable web', 'drawbridge disable web games'],
     act: (call) => changeEach(call, 'disabled', call.client.disable),
   },
@@ -51,8 +59,8 @@ export const changingCommands: readonly Spec[] = [
 ]
 
 async function lockdown({ world, client, options, format }: Call): Promise<number> {
-  const { lift = false } = options
-  const changed = await client.lockdown(lift)
+  const { lift = false, note } = options
+  const changed = await client.lockdown(lift, note)
   const now = lift
     ? 'the forwards are open again'
     : 'no forward is open; lift it with: drawbridge lockdown --lift'
@@ -78,17 +86,18 @@ async function open({ world, client, operands, options, format }: Call): Promise
   return done
 }
 
-type Change = (name: string, dryRun?: boolean) => Promise<Changed>
+type Change = (name: string, wishes?: Wishes) => Promise<Changed>
 
 /** With several names, all are tried before the first is changed: a slip in the last one leaves everything as it was. */
 async function changeEach(call: Call, past: string, change: Change): Promise<number> {
   const { terminal } = call.world
+  const { note } = call.options
   const names = [...new Set(call.operands)]
   if (names.includes('')) throw emptyName()
-  if (names.length > 1) for (const name of names) await change(name, true)
+  if (names.length > 1) for (const name of names) await change(name, { dry_run: true, note })
   const results: [string, Changed][] = []
   for (const name of names) {
-    const changed = await change(name)
+    const changed = await change(name, { note })
     warn(terminal, changed.warnings)
     results.push([name, changed])
   }

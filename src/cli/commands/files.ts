@@ -66,13 +66,14 @@ async function apply(call: Call): Promise<number> {
 }
 
 async function requestOf({ world, options }: Call): Promise<ApplyRequest> {
-  const { file = '-', prune, privileged, takeOver, dryRun, confirm } = options
+  const { file = '-', prune, privileged, takeOver, dryRun, confirm, note } = options
   return {
     gateway: await readGatewayFile(file, world.stdin),
     ...(prune && { prune }),
     ...(privileged && { privileged }),
     ...(takeOver && { take_over: takeOver }),
     ...(dryRun && { dry_run: dryRun }),
+    ...(note !== undefined && { note }),
     ...(confirm !== undefined && { confirm: confirmSeconds(confirm) }),
   }
 }

@@ -1,14 +1,15 @@
 /** history, diff, rollback and confirm: what was, and the way back. */
-import type { HistoryEntry } from '../../api/shapes.ts'
+import type { AuditEntry, Deed, HistoryEntry, Sides } from '../../api/shapes.ts'
+import { auditPages, seenFile, verifyLog } from '../auditing.ts'
 import type { Call, Spec } from '../command.ts'
 import { done } from '../exit.ts'
 import { changeLines, future, infinitive, past, pendingLines, subjectOf } from '../lines.ts'
 import { auditOptions, rollbackOptions } from '../options.ts'
-import { answer, warn } from '../output.ts'
-import { badGeneration } from '../problems.ts'
-import { confirmSeconds } from '../request.ts'
+import { answer, printPages, warn } from '../output.ts'
+import { badCount, badGeneration } from '../problems.ts'
+import { confirmSeconds, whenOf } from '../request.ts'
 import { layTable } from '../table.ts'
-import { plain } from '../text.ts'
+import { counted, plain } from '../text.ts'
 
 export const pastCommands: readonly Spec[] = [
   {
@@ -19,9 +20,15 @@ export const pastCommands: readonly Spec[] = [
   },
   {
     spelled: 'audit',
-    summary: 'Print every change with its hash, or verify that none was edited, removed or moved',
+    summary:
+      'Print who did what, from where, when and why; or verify that no entry was edited, removed or moved',
     options: auditOptions,
-    examples: ['drawbridge audit --since 100 -o json', 'drawbridge audit --verify'],
+    examples: [
+      'drawbridge audit --since 2h',
+      'drawbridge audit --since 2026-11-01 --until 2026-12-01 -o json',
+      'drawbridge audit --verify',
+      'drawbridge audit --rotate 1000',
+    ],
     act: audit,
   },
   {
@@ -59,31 +66,101 @@ async function history({ world, client, format }: Call): Promise<number> {
 
 const columns = [
   { title: 'GEN', cell: ({ generation }: HistoryEntry) => String(generation), align: 'right' },
-  { title: 'WHEN', cell: ({ at }: HistoryEntry) => at.slice(0, 19).replace('T', ' ') },
-  { title: 'WHO', cell: ({ actor, how }: HistoryEntry) => (how === 'cli' ? actor : how), cut: 'last' },
+  { title: 'WHEN (UTC)', cell: ({ at }: HistoryEntry) => timeWords(at) },
+  { title: 'WHO', cell: ({ actor }: HistoryEntry) => plain(actor), cut: 'last' },
+  { title: 'HOW', cell: howWords },
   { title: 'WHAT', cell: whatWords, cut: 'first' },
+  { title: 'WHY', cell: ({ note }: HistoryEntry) => plain(note), cut: 'first' },
 ] as const
 
-function whatWords({ lines, more, note }: HistoryEntry): string {
-  const words = lines.map((line) => `${past[line.verb]} ${subjectOf(line)}`)
-  const rest = more > 0 ? [`${more} more`] : []
-  return plain([...words, ...rest].join(', ') + (note === '' ? '' : ` (${note})`))
+function timeWords(at: string): string {
+  return at.slice(0, 19).replace('T', ' ')
 }
 
-async function audit({ world, client, options, format }: Call): Promise<number> {
-  if (options.verify) {
-    const verdict = await client.verify()
-    await answer(world.terminal, format, verdict, () => [`${verdict.entries} entries, unbroken`])
-    return done
+/** On the command line, unless it says otherwise. */
+function howWords({ how, command }: Deed): string {
+  return plain(how === 'cli' && command !== '' ? command : how === 'api' ? `api ${command}` : how)
+}
+
+function whatWords({ lines, more }: HistoryEntry): string {
+  const words = lines.map((line) => `${past[line.verb]} ${subjectOf(line)}`)
+  return plain([...words, ...(more > 0 ? [`${more} more`] : [])].join(', '))
+}
+
+async function audit(call: Call): Promise<number> {
+  const { options } = call
+  if (options.verify) return verify(call)
+  if (options.rotate !== undefined) return rotate(call, options.rotate)
+  const { since, until } = options
+  const now = call.world.now()
+  const wanted = {
+    ...(since !== undefined &&
+      (isGeneration(since) ? { generation: Number(since) } : { since: whenOf(since, now) })),
+    ...(until !== undefined && { until: whenOf(until, now) }),
   }
-  const entries = await client.history(options.since === undefined ? 0 : generationOf(options.since), 1000)
-  await answer(world.terminal, format, entries, () => entries.map(auditLine))
+  const { terminal } = call.world
+  await printPages({ terminal, format: call.format }, auditPages(call.client, wanted), (entries) =>
+    layTable(auditColumns, entries, terminal.width),
+  )
   return done
 }
 
-function auditLine(entry: HistoryEntry): string {
-  const { generation, at, actor, how, hash } = entry
-  return `${generation} ${at} ${actor} ${how} ${hash.slice(0, 16)} ${whatWords(entry)}`
+const auditColumns = [
+  { title: 'ENTRY', cell: ({ entry }: AuditEntry) => String(entry), align: 'right' },
+  { title: 'GEN', cell: ({ generation }: AuditEntry) => String(generation), align: 'right' },
+  { title: 'WHEN (UTC)', cell: ({ at }: AuditEntry) => timeWords(at) },
+  {
+    title: 'WHO',
+    cell: ({ actor, uid }: AuditEntry) => plain(uid === null ? actor : `${actor}(${uid})`),
+    cut: 'last',
+  },
+  { title: 'FROM', cell: ({ address }: AuditEntry) => plain(address), cut: 'last' },
+  { title: 'WHAT', cell: deedWords, cut: 'first' },
+] as const
+
+const mostNames = 20
+
+/** `close: removed web (moved to another gateway)` */
+function deedWords(entry: AuditEntry): string {
+  const { forwards, lists, settings, note } = entry
+  const names = [...verbs('', forwards), ...verbs('list ', lists)]
+  const switched = JSON.stringify(settings.before) !== JSON.stringify(settings.after)
+  const words = [
+    ...(switched ? ['changed settings'] : []),
+    ...names.slice(0, mostNames),
+    ...(names.length > mostNames ? [`${names.length - mostNames} more`] : []),
+  ].join(', ')
+  return plain(`${howWords(entry)}${words && `: ${words}`}${note && ` (${note})`}`)
+}
+
+function verbs(what: string, sides: Readonly<Record<string, Sides<unknown>>>): readonly string[] {
+  return Object.entries(sides).map(([name, { before, after }]) => {
+    const verb = before === null ? 'add' : after === null ? 'remove' : 'change'
+    return `${past[verb]} ${what}${name}`
+  })
+}
+
+async function verify({ world, client, state, format }: Call): Promise<number> {
+  const verdict = await verifyLog(auditPages(client, { after: 0, most: 10_000 }), state)
+  await answer(world.terminal, format, verdict, () => [
+    `${counted(verdict.entries, 'entry', 'entries')}, unbroken`,
+    ...verdict.missing.map(
+      ({ first, last }) => `not checked: entries ${first} to ${last}, as their archive is not here`,
+    ),
+    verdict.seen === null
+      ? `not compared with what the agent has seen: ${seenFile(state)} is not there or not for you to read`
+      : `up to entry ${verdict.seen} as the agent saw it grow`,
+  ])
+  return done
+}
+
+async function rotate({ world, client, format }: Call, keep: string): Promise<number> {
+  if (!/^[1-9]\d{0,8}$/.test(keep)) throw badCount(keep)
+  const log = await client.rotate(Number(keep))
+  await answer(world.terminal, format, log, () => [
+    `entries up to ${log.base.entry} lie in archives; the way back reaches to generation ${log.base.generation}`,
+  ])
+  return done
 }
 
 async function diff({ world, client, operands, format }: Call): Promise<number> {
@@ -99,8 +176,8 @@ async function diff({ world, client, operands, format }: Call): Promise<number> 
 
 async function rollback({ world, client, operands, options, format }: Call): Promise<number> {
   const [to] = operands.map(generationOf)
-  const { dryRun, confirm } = options
-  const changed = await client.rollback({ to, dry_run: dryRun, confirm: confirmSeconds(confirm) })
+  const { dryRun, confirm, note } = options
+  const changed = await client.rollback({ to, dry_run: dryRun, confirm: confirmSeconds(confirm), note })
   warn(world.terminal, changed.warnings)
   await answer(world.terminal, format, changed, () =>
     changed.changed
@@ -116,7 +193,11 @@ async function confirm({ world, client, format }: Call): Promise<number> {
   return done
 }
 
+function isGeneration(text: string): boolean {
+  return /^\d{1,15}$/.test(text)
+}
+
 function generationOf(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw badGeneration(text)
+  if (!isGeneration(text)) throw badGeneration(text)
   return Number(text)
 }

@@ -71,9 +71,29 @@ export const changeProblems = {
     says: ({ wanted, now }) => `there is no generation ${wanted}; the gateway is at ${now}`,
     remedy: () => 'See which there are with: drawbridge history.',
   }),
-  'audit-broken': entry<{ generation: number; why: string }>({
+  'archived-generation': entry<{ wanted: number; kept: number }>({
+    status: 404,
+    says: ({ wanted, kept }) =>
+      `generation ${wanted} lies in the archives of the audit log; the way back reaches to generation ${kept}`,
+    remedy: ({ kept }) =>
+      `Choose ${kept} or a later one, or read what was then with: drawbridge audit -o json.`,
+  }),
+  'audit-broken': entry<{ entry: number; why: string }>({
     status: 409,
-    says: ({ generation, why }) => `the audit log is broken at generation ${generation}: ${why}`,
+    says: ({ entry, why }) => `the audit log is broken at entry ${entry}: ${why}`,
     remedy: () => 'Compare with a copy of the store from before; somebody wrote to it beside Drawbridge.',
+  }),
+  'audit-forked': entry<{ entry: number; why: string; file: string }>({
+    status: 409,
+    says: ({ entry, why }) =>
+      `the audit log is not the one that the agent has seen up to entry ${entry}: ${why}`,
+    remedy: ({ file }) =>
+      `If you have put back an older copy of the store yourself, remove ${file} as root, and the agent begins anew.`,
+  }),
+  'archive-unreadable': entry<{ path: string; why: string }>({
+    status: 500,
+    says: ({ path, why }) => `the archive ${path} of the audit log cannot be read: ${why}`,
+    remedy: () =>
+      'Put back a good copy, or move it away: drawbridge audit --verify then says what is missing.',
   }),
 } as const

@@ -1,0 +1,88 @@
+/** Who asks, how sure they are, and whether they only want to know: what a request says beside what it wants. */
+import type { FastifyRequest } from 'fastify'
+import { type Address, readAddress } from '../model/address.ts'
+import { parseNote } from '../model/text.ts'
+import type { Command, Origin } from '../store/store.ts'
+
+/** A connection to this machine over which somebody works. */
+interface Session {
+  readonly client: Address
+  readonly clientPort: number
+  readonly server: Address
+  readonly serverPort: number
+}
+
+export interface Asking {
+  readonly actor: string
+  readonly uid: number | null
+  readonly how: 'cli' | 'api'
+  /** The SSH session that the command came over, if it came over one. */
+  readonly from?: Session | undefined
+  readonly dryRun: boolean
+  readonly based?: number | undefined
+  readonly privileged?: boolean | undefined
+  /** Services of this machine may be hidden. */
+  readonly takeOver?: boolean | undefined
+  readonly note?: string | undefined
+  /** Seconds within which the change must be confirmed. */
+  readonly confirm?: number | undefined
+}
+
+interface Wishes {
+  readonly dry_run?: boolean | undefined
+  readonly based?: number | undefined
+  readonly privileged?: boolean | undefined
+  readonly take_over?: boolean | undefined
+  readonly note?: string | undefined
+  readonly confirm?: number | undefined
+}
+
+export function asking(
+  request: FastifyRequest,
+  { dry_run, based, privileged, take_over, note, confirm }: Wishes = {},
+): Asking {
+  const { dry_run: asked, note: said = note } = request.query as { dry_run?: string; note?: string }
+  return {
+    ...personOf(request),
+    from: sessionOf(request),
+    dryRun: dry_run === true || asked === '1',
+    based,
+    privileged,
+    takeOver: take_over,
+    confirm,
+    note: said === undefined ? undefined : parseNote('note', String(said)),
+  }
+}
+
+/**
+ * Only root and the controller's own user can open the socket, so the name they give is taken as it is. The command line
+ * says its user's number too; whoever does not is another client.
+ */
+function personOf({ headers }: FastifyRequest): Pick<Asking, 'actor' | 'uid' | 'how'> {
+  const { 'x-drawbridge-user': name, 'x-drawbridge-uid': uid } = headers
+  const numbered = typeof uid === 'string' && /^\d{1,10}$/.test(uid)
+  return {
+    actor: typeof name === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(name) ? name : 'unknown',
+    uid: numbered ? Number(uid) : null,
+    how: numbered ? 'cli' : 'api',
+  }
+}
+
+/** The SSH session that the command was typed in, as the client says it: see asker.ts. */
+function sessionOf(request: FastifyRequest): Session | undefined {
+  const told = request.headers['x-drawbridge-from']
+  const [from = '', port, to = '', toPort] = typeof told === 'string' ? told.split(' ') : []
+  const [client, server] = [readAddress(from), readAddress(to)]
+  if (!client || !server) return undefined
+  return { client, clientPort: Number(port), server, serverPort: Number(toPort) }
+}
+
+/** As the log says it. */
+export function originOf(
+  { actor, uid, how, from, note = '' }: Asking,
+  command: Command,
+  now: number,
+): Origin {
+  const at = new Date(now).toISOString()
+  return { actor, uid, address: from?.client.text ?? 'local', how, command, at, note }
+}
