@@ -105,7 +105,7 @@ async function openAndClose({ drawbridge, gateway }: ProductRow): Promise<Times>
   const [forward] = forwardsOf({ target: gateway.target, targetPort, low: freePort, count: 1 })
   if (!forward) throw new Error('no forward')
   const open = await timed(() => drawbridge.api.open({ forward }))
-  const close = await timed(() => drawbridge.api.close(`port-${freePort}`))
+  const close = await timed(() => drawbridge.api.close({ names: [`port-${freePort}`] }))
   return { open, close }
 }
 

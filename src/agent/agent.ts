@@ -1,6 +1,7 @@
 /** Carries messages out: checks, compiles, commits one transaction, reads it back, mends connections. */
 import { anchorText } from '../compile/anchor.ts'
 import { type Difference, isNothing, printDifference } from '../compile/difference.ts'
+import type { Left } from '../compile/fates.ts'
 import { reach } from '../faults.ts'
 import type { Door } from '../kernel/door.ts'
 import type { Forwarding } from '../kernel/forwarding.ts'
@@ -15,10 +16,11 @@ import { follower, repairer } from './guarding.ts'
 import { type Repair, RepairBook } from './healing.ts'
 import { Holding } from './holding.ts'
 import { Keeper } from './keeper.ts'
-import { type Left, mendFlows } from './mending.ts'
+import { mendFlows } from './mending.ts'
 import { probe } from './probing.ts'
 import type { AgentMessage, AnswerOf, FactsAnswer, PutAnswer, PutMessage } from './protocol.ts'
 import type { SkeletonRecord } from './record.ts'
+import { weigh } from './weighing.ts'
 import type { Witness } from './witness.ts'
 
 /** Everything outside that the agent touches. */
@@ -68,6 +70,8 @@ export class Agent {
         return this.#put(message)
       case 'facts':
         return this.#facts()
+      case 'weigh':
+        return this.#holds === message.change.base ? weigh(this.#machine, this.#holding, message) : null
       case 'listeners':
         return this.#machine.door.listeners()
       case 'others':
@@ -76,6 +80,8 @@ export class Agent {
         return this.#machine.door.holders(message.listeners)
       case 'probe':
         return probe(this.#machine.door, this.#holding.register, message.names)
+      case 'sessions':
+        return this.#machine.door.sessions(message.ports)
       case 'counts': {
         const { numbers } = message
         return countForwards(this.#machine.door, numbers && this.#holding.elementsNumbered(new Set(numbers)))

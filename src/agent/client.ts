@@ -15,6 +15,7 @@ export interface AgentClient {
 /** A load of 64,000 forwards takes seconds, and everything else may have to wait for it; beyond this it hangs. */
 const patience = {
   put: 120_000,
+  weigh: 60_000,
   clear: 60_000,
   counts: 30_000,
   facts: 15_000,
@@ -23,6 +24,7 @@ const patience = {
   holders: 15_000,
   probe: 15_000,
   witness: 15_000,
+  sessions: 15_000,
 } as const
 
 type Waiting = (reply: Reply<keyof AnswerOf> | undefined) => void

@@ -41,12 +41,28 @@ export class Holding {
     const change = readChange(message)
     const touched = this.#touchedBy(change)
     const before = this.#elementsOf(touched)
-    const former = touched.flatMap((name) => this.register.forwards.get(name) ?? [])
+    const former = this.#named(touched)
     this.#take(message, change)
     const names = [...new Set([...touched, ...change.put.map(({ name }) => name)])]
     const after = this.#elementsOf(names)
-    const present = names.flatMap((name) => this.register.forwards.get(name) ?? [])
-    return { difference: differenceOf(hold(before), hold(after)), former, present }
+    return { difference: differenceOf(hold(before), hold(after)), former, present: this.#named(names) }
+  }
+
+  /** What `work` makes of the register as the message would make it; afterwards everything is as before. */
+  tries<T>(message: PutMessage, work: (step: Omit<Step, 'difference'>) => T): T {
+    const change = readChange(message)
+    const touched = this.#touchedBy(change)
+    const former = this.#named(touched)
+    const undo = this.register.apply(change, asKept)
+    try {
+      return work({ former, present: this.#named([...touched, ...change.put.map(({ name }) => name)]) })
+    } finally {
+      undo()
+    }
+  }
+
+  #named(names: readonly string[]): readonly Forward[] {
+    return [...new Set(names)].flatMap((name) => this.register.forwards.get(name) ?? [])
   }
 
   #take(message: PutMessage, change: Change): void {

@@ -1,5 +1,6 @@
 /** What controller and agent say to each other: values of the model, one JSON object a line, never nft text. */
 import { z } from 'zod'
+import type { Effect } from '../compile/fates.ts'
 import { forwardDocument } from '../model/document.ts'
 import type { Holder } from '../model/holder.ts'
 import type { Listener } from '../model/listeners.ts'
@@ -7,6 +8,7 @@ import type { Others } from '../model/others.ts'
 import type { PortRange } from '../model/ports.ts'
 import type { ProblemDetails } from '../model/problem.ts'
 import type { Reach } from '../model/reach.ts'
+import type { Session } from '../model/session.ts'
 import type { Repairs } from './healing.ts'
 import type { Place } from './witness.ts'
 
@@ -44,8 +46,16 @@ const listener = z.strictObject({
   uid: z.int(),
 })
 
+/** What a change would do to the connections there are. `own`: the client's end of the asker's own connection. */
+const weighMessage = z.strictObject({
+  verb: z.literal('weigh'),
+  change: putMessage,
+  own: z.strictObject({ address: z.string(), port: z.int() }).nullable(),
+})
+
 export const agentMessage = z.discriminatedUnion('verb', [
   putMessage,
+  weighMessage,
   /** Observed facts of the machine. */
   z.strictObject({ verb: z.literal('facts') }),
   /** What listens on this machine. */
@@ -56,6 +66,8 @@ export const agentMessage = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('holders'), listeners: z.array(listener).max(20) }),
   /** Whether the targets of these forwards answer. */
   z.strictObject({ verb: z.literal('probe'), names: z.array(z.string()).max(20) }),
+  /** Who has a TCP connection to one of these ports of this machine. */
+  z.strictObject({ verb: z.literal('sessions'), ports: z.array(z.int().min(1).max(65535)).max(100) }),
   /** Connections, refusals and limit drops of all forwards, or of those numbered. */
   z.strictObject({ verb: z.literal('counts'), numbers: z.array(z.int()).nullable() }),
   /** Shows how the audit log goes on after an entry that the agent knows. */
@@ -70,6 +82,14 @@ export const agentMessage = z.discriminatedUnion('verb', [
 
 export type AgentMessage = z.infer<typeof agentMessage>
 export type PutMessage = z.infer<typeof putMessage>
+
+export type WeighMessage = z.infer<typeof weighMessage>
+
+export interface WeighAnswer {
+  readonly effects: readonly Effect[]
+  /** The change ends the asker's own connection. */
+  readonly breaksOwn: boolean
+}
 
 export interface PutAnswer {
   /** `whole-wanted`: the agent does not hold `base`; send everything. */
@@ -99,11 +119,14 @@ export interface Counted {
 
 export interface AnswerOf {
   readonly put: PutAnswer
+  /** Null: the agent does not hold the generation that the change was made on. */
+  readonly weigh: WeighAnswer | null
   readonly facts: FactsAnswer
   readonly listeners: readonly Listener[]
   readonly others: Others
   readonly holders: readonly Holder[]
   readonly probe: readonly Reach[]
+  readonly sessions: readonly Session[]
   readonly counts: readonly Counted[]
   /** The newest entry that the agent has seen; another one than that which it was shown when it knows another log. */
   readonly witness: Place

@@ -24,19 +24,19 @@ const bodyLimit = 64 * 1024 * 1024
 const trial = {
   based: z.int().optional(),
   dry_run: z.boolean().optional(),
-  confirm: z.int().min(1).max(86400).optional(),
+  confirm: z.int().min(0).max(86400).optional(),
+  note: z.string().optional(),
 }
 
 const wishes = {
   ...trial,
   privileged: z.boolean().optional(),
   take_over: z.boolean().optional(),
-  note: z.string().optional(),
 }
 
 const openRequest = z.strictObject({ forward: z.union([z.string(), forwardDocument]), ...wishes })
 const applyRequest = z.strictObject({ gateway: z.unknown(), prune: z.boolean().optional(), ...wishes })
-const rollbackRequest = z.strictObject({ to: z.int().optional(), note: z.string().optional(), ...trial })
+const rollbackRequest = z.strictObject({ to: z.int().optional(), ...trial })
 
 const named = z.strictObject({ name: z.string().max(2000) })
 const generationText = z.string().regex(/^\d{1,15}$/)
@@ -50,7 +50,8 @@ const auditQuery = z.strictObject({
   until: instant.optional(),
 })
 const rotateRequest = z.strictObject({ keep: z.int().min(1) })
-const lockdownRequest = z.strictObject({ lift: z.boolean(), note: z.string().optional() })
+const lockdownRequest = z.strictObject({ lift: z.boolean(), ...trial })
+const namesRequest = z.strictObject({ names: z.array(z.string().max(2000)).min(1), ...trial })
 const downRequest = z.strictObject({ all: z.boolean() })
 
 export function buildApp(parts: AppParts): FastifyInstance {
@@ -125,13 +126,16 @@ function changingRoutes(app: FastifyInstance, { service, stop }: AppParts): void
     const body = readDocument(openRequest, '', fieldsNamed(request.body))
     return service.open(body, asking(request, body))
   })
-  app.delete('/api/v1/forwards/:name', (request) => service.close(nameOf(request), asking(request)))
-  app.post('/api/v1/forwards/:name/enable', (request) =>
-    service.switch(nameOf(request), true, asking(request)),
-  )
-  app.post('/api/v1/forwards/:name/disable', (request) =>
-    service.switch(nameOf(request), false, asking(request)),
-  )
+  app.post('/api/v1/close', (request) => {
+    const body = readDocument(namesRequest, '', request.body)
+    return service.close(body.names, asking(request, body))
+  })
+  for (const verb of ['enable', 'disable'] as const) {
+    app.post(`/api/v1/${verb}`, (request) => {
+      const body = readDocument(namesRequest, '', request.body)
+      return service.switch(body.names, verb === 'enable', asking(request, body))
+    })
+  }
   app.post('/api/v1/plan', (request) => {
     const body = readDocument(applyRequest, '', request.body)
     return service.plan(body, asking(request, body))

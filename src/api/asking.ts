@@ -1,16 +1,10 @@
 /** Who asks, how sure they are, and whether they only want to know: what a request says beside what it wants. */
 import type { FastifyRequest } from 'fastify'
-import { type Address, readAddress } from '../model/address.ts'
+import { readAddress } from '../model/address.ts'
+import type { Session } from '../model/session.ts'
 import { parseNote } from '../model/text.ts'
 import type { Command, Origin } from '../store/store.ts'
-
-/** A connection to this machine over which somebody works. */
-interface Session {
-  readonly client: Address
-  readonly clientPort: number
-  readonly server: Address
-  readonly serverPort: number
-}
+import type { ApplyRequest, Trial } from './shapes.ts'
 
 export interface Asking {
   readonly actor: string
@@ -24,33 +18,25 @@ export interface Asking {
   /** Services of this machine may be hidden. */
   readonly takeOver?: boolean | undefined
   readonly note?: string | undefined
-  /** Seconds within which the change must be confirmed. */
+  /** Seconds within which the change must be confirmed; 0: it need not be, also where that would be required. */
   readonly confirm?: number | undefined
 }
 
-interface Wishes {
-  readonly dry_run?: boolean | undefined
-  readonly based?: number | undefined
-  readonly privileged?: boolean | undefined
-  readonly take_over?: boolean | undefined
-  readonly note?: string | undefined
-  readonly confirm?: number | undefined
-}
+type Wishes = Trial & Partial<Pick<ApplyRequest, 'privileged' | 'take_over'>>
 
 export function asking(
   request: FastifyRequest,
   { dry_run, based, privileged, take_over, note, confirm }: Wishes = {},
 ): Asking {
-  const { dry_run: asked, note: said = note } = request.query as { dry_run?: string; note?: string }
   return {
     ...personOf(request),
     from: sessionOf(request),
-    dryRun: dry_run === true || asked === '1',
+    dryRun: dry_run === true,
     based,
     privileged,
     takeOver: take_over,
     confirm,
-    note: said === undefined ? undefined : parseNote('note', String(said)),
+    note: note === undefined ? undefined : parseNote('note', note),
   }
 }
 

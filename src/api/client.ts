@@ -12,17 +12,14 @@ import type {
   ForwardView,
   GatewayView,
   HistoryEntry,
+  LockdownRequest,
   LogView,
+  NamesRequest,
   OpenRequest,
   Plan,
   RollbackRequest,
   Status,
 } from './shapes.ts'
-
-export interface Wishes {
-  readonly dry_run?: boolean | undefined
-  readonly note?: string | undefined
-}
 
 export interface AuditQuery {
   /** The entry after which the page begins. */
@@ -40,12 +37,12 @@ export interface Client {
   /** Answers when the kernel is in step, or after `waitSeconds` at the latest. */
   readonly status: (waitSeconds: number) => Promise<Status>
   readonly forwards: () => Promise<ForwardList>
-  /** `name` is a name or an opening such as `tcp/8080`; so it is for close, enable and disable. */
+  /** `name` is a name or an opening such as `tcp/8080`. */
   readonly forward: (name: string) => Promise<ForwardView>
   readonly open: (wanted: OpenRequest) => Promise<Changed>
-  readonly close: (name: string, wishes?: Wishes) => Promise<Changed>
-  readonly enable: (name: string, wishes?: Wishes) => Promise<Changed>
-  readonly disable: (name: string, wishes?: Wishes) => Promise<Changed>
+  readonly close: (wanted: NamesRequest) => Promise<Changed>
+  readonly enable: (wanted: NamesRequest) => Promise<Changed>
+  readonly disable: (wanted: NamesRequest) => Promise<Changed>
   readonly gateway: () => Promise<GatewayView>
   readonly plan: (wanted: ApplyRequest) => Promise<Plan>
   readonly apply: (wanted: ApplyRequest) => Promise<Changed>
@@ -57,7 +54,7 @@ export interface Client {
   readonly difference: (from: number, to: number) => Promise<Difference>
   readonly rollback: (wanted: RollbackRequest) => Promise<Changed>
   /** Keeps every forward shut, or lifts that again. */
-  readonly lockdown: (lift: boolean, note?: string) => Promise<Changed>
+  readonly lockdown: (wanted: LockdownRequest) => Promise<Changed>
   /** Keeps the change that waits for its confirmation. */
   readonly confirm: () => Promise<{ readonly generation: number }>
   /** Stops the controller; `all` removes every trace from the kernel first. */
@@ -67,16 +64,14 @@ export interface Client {
 export function connect(socketPath: string): Client {
   const ask = <T>(method: string, path: string, body?: unknown, waitSeconds = 0): Promise<T> =>
     answerOf<T>({ socketPath, method, path: `/api/v1${path}`, body, waitSeconds })
-  const one = (name: string, verb = '', { dry_run, note }: Wishes = {}) =>
-    `/forwards/${encodeURIComponent(name)}${verb}${queryOf({ dry_run: dry_run ? 1 : undefined, note })}`
   return {
     status: (waitSeconds) => ask('GET', `/status?wait=${waitSeconds}`, undefined, waitSeconds),
     forwards: () => ask('GET', '/forwards'),
-    forward: (name) => ask('GET', one(name)),
+    forward: (name) => ask('GET', `/forwards/${encodeURIComponent(name)}`),
     open: (wanted) => ask('POST', '/forwards', wanted),
-    close: (name, wishes) => ask('DELETE', one(name, '', wishes)),
-    enable: (name, wishes) => ask('POST', one(name, '/enable', wishes)),
-    disable: (name, wishes) => ask('POST', one(name, '/disable', wishes)),
+    close: (wanted) => ask('POST', '/close', wanted),
+    enable: (wanted) => ask('POST', '/enable', wanted),
+    disable: (wanted) => ask('POST', '/disable', wanted),
     gateway: () => ask('GET', '/gateway'),
     plan: (wanted) => ask('POST', '/plan', wanted),
     apply: (wanted) => ask('POST', '/apply', wanted),
@@ -85,7 +80,7 @@ export function connect(socketPath: string): Client {
     history: (after, most) => ask('GET', `/history?after=${after}&most=${most}`),
     difference: (from, to) => ask('GET', `/diff?from=${from}&to=${to}`),
     rollback: (wanted) => ask('POST', '/rollback', wanted),
-    lockdown: (lift, note) => ask('POST', '/lockdown', { lift, note }),
+    lockdown: (wanted) => ask('POST', '/lockdown', wanted),
     confirm: () => ask('POST', '/confirm', {}),
     down: (all) => ask('POST', '/down', { all }),
   }

@@ -1,26 +1,31 @@
 /** What the routes do, without HTTP: request -> change -> store -> kernel -> answer. */
 import type { AgentClient } from '../agent/client.ts'
 import { reach } from '../faults.ts'
-import { type Forward, parseForward } from '../model/forward.ts'
+import { parseForward } from '../model/forward.ts'
 import { parseGateway } from '../model/gateway.ts'
-import { Intervals } from '../model/intervals.ts'
-import { printListen } from '../model/listen.ts'
-import type { Hidden } from '../model/listeners.ts'
-import type { Openings } from '../model/openings.ts'
 import { Problem } from '../model/problem.ts'
 import { describeReach, isDead } from '../model/reach.ts'
-import { type Change, changeTo, isEmpty, noChange, sameForward } from '../model/register.ts'
+import { changeTo, isEmpty, noChange, sameForward } from '../model/register.ts'
+import { type Session, sessionKey } from '../model/session.ts'
 import type { Clock, Runner } from '../reconcile/runner.ts'
 import { undoing, withoutExpired } from '../store/record.ts'
-import type { Command, Origin, Store } from '../store/store.ts'
+import type { Command, CommitOptions, Origin, Store } from '../store/store.ts'
 import { type Asking, originOf } from './asking.ts'
-import { hiddenBy, type Mood } from './conflicts.ts'
-import { planOf } from './plan.ts'
 import { findForward, historyAfter, logView } from './reading.ts'
+import {
+  isOver,
+  nameTaken,
+  refuseOver,
+  refuseRepeated,
+  refuseStale,
+  refuseUnconfirmed,
+  renews,
+  sameOpening,
+} from './refusals.ts'
 import type { ApplyRequest, Changed, LogView, OpenRequest, PendingView, Plan } from './shapes.ts'
-import { conflictsOf, hiddenProblems, nothingAround, survey } from './survey.ts'
+import { Sight } from './sight.ts'
 import { deadTarget, reachesOf } from './targets.ts'
-import { warningsOf } from './warnings.ts'
+import { type Wanted, type Weighed, weigh } from './weighing.ts'
 
 export interface Parts {
   readonly store: Store
@@ -31,59 +36,58 @@ export interface Parts {
 
 /** A change is answered when the kernel has it; beyond this the answer is a problem, and the change stays wanted. */
 const kernelPatience = 30_000
+/** So often a change is looked at again because another one came meanwhile. */
+const mostAttempts = 100
 
 /** Changes the gateway. */
 export class GatewayService {
   readonly #parts: Parts
+  readonly #sight: Sight
   /** When the last change had come into force, by a clock that nobody sets. */
   #inForceSince = 0
-  #surroundings = nothingAround
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#sight = new Sight(parts.agent)
   }
 
-  async open(request: OpenRequest, asking: Asking): Promise<Changed> {
-    await this.#learn()
-    const { register } = this.#parts.store
+  open(request: OpenRequest, asking: Asking): Promise<Changed> {
+    const unnamed = typeof request.forward === 'string' || request.forward.name === undefined
     const forward = parseForward(request.forward)
     const noted = { ...asking, note: asking.note ?? forward.note }
     refuseOver(forward, this.#parts.clock.now())
-    const unnamed = typeof request.forward === 'string' || request.forward.name === undefined
-    const held = (unnamed && sameOpening(register.openings, forward)) || register.forwards.get(forward.name)
-    if (held && sameForward({ ...forward, name: held.name }, held)) {
-      return this.#change(noChange, asking, [held], 'open')
-    }
-    if (held && renews(forward, held)) {
-      return this.#change(
-        { ...noChange, put: [{ ...held, expires: forward.expires }] },
-        noted,
-        [held],
-        'open',
-      )
-    }
-    if (held) throw register.openings.conflict({ ...forward, name: '' }) ?? nameTaken(held)
-    return this.#change({ ...noChange, put: [forward] }, noted, [forward], 'open')
+    return this.#change(noted, 'open', () => {
+      const { register } = this.#parts.store
+      const held = (unnamed && sameOpening(register.openings, forward)) || register.forwards.get(forward.name)
+      if (!held) return { change: { ...noChange, put: [forward] }, named: [forward] }
+      if (sameForward({ ...forward, name: held.name }, held)) return { change: noChange, named: [held] }
+      if (renews(forward, held))
+        return { change: { ...noChange, put: [{ ...held, expires: forward.expires }] }, named: [held] }
+      throw register.openings.conflict({ ...forward, name: '' }) ?? nameTaken(held)
+    })
   }
 
-  async close(name: string, asking: Asking): Promise<Changed> {
-    await this.#learn()
-    const forward = findForward(this.#parts.store, name)
-    return this.#change({ ...noChange, remove: [forward.name] }, asking, [], 'close')
+  close(names: readonly string[], asking: Asking): Promise<Changed> {
+    return this.#change(asking, 'close', () => {
+      const remove = names.map((name) => findForward(this.#parts.store, name).name)
+      return { change: { ...noChange, remove: [...new Set(remove)] }, named: [] }
+    })
   }
 
-  async switch(name: string, enabled: boolean, asking: Asking): Promise<Changed> {
-    await this.#learn()
-    const forward = { ...findForward(this.#parts.store, name), enabled }
-    const command = enabled ? 'enable' : 'disable'
-    return this.#change({ ...noChange, put: [forward] }, { ...asking, privileged: true }, [forward], command)
+  switch(names: readonly string[], enabled: boolean, asking: Asking): Promise<Changed> {
+    return this.#change({ ...asking, privileged: true }, enabled ? 'enable' : 'disable', () => {
+      const forwards = new Set(names.map((name) => findForward(this.#parts.store, name)))
+      const put = [...forwards].map((forward) => ({ ...forward, enabled }))
+      return { change: { ...noChange, put }, named: put }
+    })
   }
 
-  /** Keeps every forward shut, or lifts that again. */
-  async lockdown(lift: boolean, asking: Asking): Promise<Changed> {
-    await this.#learn()
-    const settings = { ...this.#parts.store.register.settings, locked: !lift }
-    return this.#change({ ...noChange, settings }, asking, [], lift ? 'lift' : 'lockdown')
+  /** Keeps every forward shut, or lifts that again. It is for the moment of danger, so nothing has to be confirmed. */
+  lockdown(lift: boolean, asking: Asking): Promise<Changed> {
+    return this.#change({ ...asking, confirm: asking.confirm ?? 0 }, lift ? 'lift' : 'lockdown', () => {
+      const settings = { ...this.#parts.store.register.settings, locked: !lift }
+      return { change: { ...noChange, settings }, named: [] }
+    })
   }
 
   async plan(request: ApplyRequest, asking: Asking): Promise<Plan> {
@@ -91,10 +95,26 @@ export class GatewayService {
     return plan
   }
 
-  async apply(request: ApplyRequest, asking: Asking): Promise<Changed> {
-    await this.#learn()
-    const change = this.#changeOf(request)
-    return this.#change(change, asking, change.put, 'apply')
+  apply({ gateway, prune }: ApplyRequest, asking: Asking): Promise<Changed> {
+    const written = parseGateway(gateway)
+    refuseRepeated(written.forwards)
+    const now = this.#parts.clock.now()
+    const lasting = written.forwards.filter((forward) => !isOver(forward, now))
+    return this.#change(asking, 'apply', () => {
+      const change = changeTo(this.#parts.store.register, { ...written, forwards: lasting }, prune ?? false)
+      return { change, named: change.put }
+    })
+  }
+
+  /** Everything becomes what it was in generation `to`, as a new generation. */
+  rollback(to: number | undefined, asking: Asking): Promise<Changed> {
+    const { store, clock } = this.#parts
+    const wanted = to ?? store.generation - 1
+    const note = asking.note ?? `back to generation ${wanted}`
+    return this.#change({ ...asking, privileged: true, takeOver: true, note }, 'rollback', () => {
+      const history = historyAfter(store, wanted)
+      return { change: withoutExpired(undoing(history), new Date(clock.now()).toISOString()), named: [] }
+    })
   }
 
   /**
@@ -103,8 +123,11 @@ export class GatewayService {
    */
   async confirm(connectedAt: number, asking: Asking): Promise<{ generation: number }> {
     const { store, runner } = this.#parts
-    if (!store.pending) throw Problem.of('nothing-to-confirm', { now: store.generation })
+    const waiting = store.pending
+    if (!waiting) throw Problem.of('nothing-to-confirm', { now: store.generation })
     if (connectedAt < this.#inForceSince) throw Problem.of('old-connection', {})
+    if (waiting.sessions && asking.from) await this.#refuseOldSession(waiting.sessions, asking.from)
+    if (store.pending !== waiting) throw Problem.of('nothing-to-confirm', { now: store.generation })
     reach('confirm-asked')
     store.confirm(this.#originOf(asking, 'confirm'))
     reach('confirm-kept')
@@ -113,15 +136,12 @@ export class GatewayService {
     return { generation }
   }
 
-  /** Everything becomes what it was in generation `to`, as a new generation. */
-  async rollback(to: number | undefined, asking: Asking): Promise<Changed> {
-    await this.#learn()
-    const { store, clock } = this.#parts
-    const wanted = to ?? store.generation - 1
-    const history = historyAfter(store, wanted)
-    const change = withoutExpired(undoing(history), new Date(clock.now()).toISOString())
-    const note = asking.note ?? `back to generation ${wanted}`
-    return this.#change(change, { ...asking, privileged: true, takeOver: true, note }, [], 'rollback')
+  /** A session from before the change shows nothing: established connections outlive what keeps new ones out. */
+  async #refuseOldSession(before: readonly string[], from: Session): Promise<void> {
+    const live = await this.#sight.sessions([from.serverPort])
+    const key = sessionKey(from)
+    if (before.includes(key) || !live.some((session) => sessionKey(session) === key))
+      throw Problem.of('old-session', { client: from.client.text })
   }
 
   /** Moves all but the newest `keep` entries of the log to archives, and enters that. */
@@ -140,135 +160,88 @@ export class GatewayService {
     this.#parts.runner.stop()
   }
 
-  #changeOf({ gateway, prune }: ApplyRequest): Change {
-    const written = parseGateway(gateway)
-    refuseRepeated(written.forwards)
-    const now = this.#parts.clock.now()
-    const lasting = written.forwards.filter((forward) => !isOver(forward, now))
-    return changeTo(this.#parts.store.register, { ...written, forwards: lasting }, prune ?? false)
+  /**
+   * Works the change and its plan out and concludes it. The agent is asked on the way; when another change has come
+   * meanwhile, all of it is worked out again. From there to the commit nothing is waited for.
+   */
+  async #change(asking: Asking, command: Command, wants: () => Wanted): Promise<Changed> {
+    const { store } = this.#parts
+    await this.#sight.look()
+    for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+      const at = store.generation
+      refuseStale(store, asking.based)
+      const { change: wanted, named } = wants()
+      const change = store.register.reduce(wanted)
+      if (asking.dryRun) store.register.check(change, this.#circumstances(asking))
+      const weighed = await weigh(this.#parts, this.#sight, { change, named }, asking)
+      if (store.generation === at) return this.#conclude(weighed, asking, command)
+    }
+    throw Problem.of('stale-generation', { based: store.generation - 1, now: store.generation })
   }
 
-  async #change(
-    wanted: Change,
+  async #conclude(weighed: Weighed, asking: Asking, command: Command): Promise<Changed> {
+    const { store, runner } = this.#parts
+    const { change, plan } = weighed
+    const changed = !isEmpty(change)
+    if (changed && !asking.dryRun) {
+      const [conflict] = plan.conflicts
+      if (conflict) throw Problem.from(conflict)
+      refuseUnconfirmed(plan, asking)
+      return this.#commit(weighed, asking, command)
+    }
+    if (!asking.dryRun) await runner.reached(store.generation, kernelPatience)
+    const { generation } = store
+    return { changed, generation, plan, warnings: [], reached: [], pending: pendingView(store) }
+  }
+
+  async #commit(
+    { change, named, plan, sessions }: Weighed,
     asking: Asking,
-    named: readonly Forward[],
     command: Command,
   ): Promise<Changed> {
-    const { store, runner } = this.#parts
-    const change = store.register.reduce(wanted)
-    const circumstances = { privileged: asking.privileged ?? false, ours: this.#surroundings.addresses }
-    refuseStale(store, asking.based)
-    const hidden = asking.takeOver ? [] : this.#hiddenAnew(change)
-    // Waits only where it throws: nothing comes between what was looked at and the commit.
-    if (hidden.length > 0) throw (await hiddenProblems(this.#parts.agent, hidden))[0]
-    if (asking.dryRun) store.register.check(change, circumstances)
-    const plan = planOf(store, change, asking.dryRun)
-    const locked = store.register.settings.locked && named.length > 0 ? [lockedWarning] : []
-    const warnings = [...locked, ...warningsOf(named, store.register.lists, this.#surroundings.addresses)]
-    if (asking.dryRun || isEmpty(change)) {
-      if (!asking.dryRun) await runner.reached(store.generation, kernelPatience)
-      return {
-        changed: !isEmpty(change),
-        generation: store.generation,
-        plan,
-        warnings: [...warnings, ...(await this.#conflicts(named, asking.dryRun ? 'would go' : 'go'))],
-        reached: [],
-        pending: pendingView(store),
-      }
+    const { store, agent, runner, clock } = this.#parts
+    const { confirm, from } = asking
+    const options: CommitOptions = {
+      based: asking.based,
+      ...(confirm && { confirmWithin: confirm * 1000, uptime: clock.uptime() }),
+      // Whoever came by SSH and touches what they stand on shows with a new session that they can still get in.
+      ...(from && plan.confirm.length > 0 && { sessions: sessions.map(sessionKey) }),
     }
-    const confirmWithin = asking.confirm === undefined ? undefined : asking.confirm * 1000
-    const options = { based: asking.based, confirmWithin, uptime: this.#parts.clock.uptime() }
     reach('change-checked')
-    const generation = store.commit(change, this.#originOf(asking, command), circumstances, options)
+    const generation = store.commit(
+      change,
+      this.#originOf(asking, command),
+      this.#circumstances(asking),
+      options,
+    )
     reach('change-kept')
     this.#inForceSince = Number.POSITIVE_INFINITY
     await runner.reached(generation, kernelPatience)
     reach('change-in-force')
     this.#inForceSince = performance.now()
-    const [conflicts, reaches] = await Promise.all([
-      this.#conflicts(named, 'go'),
-      reachesOf(this.#parts.agent, named),
-    ])
-    if (confirmWithin !== undefined && !store.pending)
-      throw Problem.of('nothing-to-confirm', { now: store.generation })
+    const reaches = await reachesOf(agent, named)
+    if (confirm && !store.pending) throw Problem.of('nothing-to-confirm', { now: store.generation })
     return {
       changed: true,
       generation,
       plan,
-      warnings: [...warnings, ...conflicts, ...reaches.filter(isDead).map(deadTarget)],
+      warnings: reaches.filter(isDead).map(deadTarget),
       reached: reaches.filter((one) => !isDead(one)).map(describeReach),
       pending: pendingView(store),
     }
   }
 
-  /** The services that a change hides; an opening that was there before hides nothing anew. */
-  #hiddenAnew({ put }: Change): readonly Hidden[] {
-    const { forwards } = this.#parts.store.register
-    const anew = put.filter((forward) => {
-      const before = forwards.get(forward.name)
-      return !before?.enabled || printListen(before.listen) !== printListen(forward.listen)
-    })
-    return hiddenBy(new Intervals(anew), this.#surroundings.listeners)
-  }
-
-  #conflicts(named: readonly Forward[], mood: Mood): Promise<readonly string[]> {
-    return conflictsOf(this.#parts.agent, new Intervals(named), this.#surroundings, mood)
+  #circumstances({ privileged = false }: Asking) {
+    return { privileged, ours: this.#sight.surroundings.addresses }
   }
 
   #originOf(asking: Asking, command: Command): Origin {
     return originOf(asking, command, this.#parts.clock.now())
   }
-
-  /**
-   * Before anything else: from here to the commit nothing is waited for, so no other change comes between. Without an
-   * agent the facts are those of before, and only what forwards declare is known as ours.
-   */
-  async #learn(): Promise<void> {
-    this.#surroundings = (await survey(this.#parts.agent)) ?? this.#surroundings
-  }
 }
-
-/** The forward that already has exactly this opening, whatever its name. */
-function sameOpening(openings: Openings, forward: Forward): Forward | undefined {
-  const held = openings.holderOf(forward)
-  return held && printListen(held.listen) === printListen(forward.listen) ? held : undefined
-}
-
-/** The same forward with another end: opening it again for two hours means two hours from now. */
-function renews(forward: Forward, held: Forward): boolean {
-  const lasting = forward.expires !== null && held.expires !== null
-  return lasting && sameForward({ ...forward, name: held.name, expires: held.expires }, held)
-}
-
-const lockedWarning = 'the lockdown is on: no forward is open until drawbridge lockdown --lift'
 
 export function pendingView({ pending }: Store): PendingView | null {
-  return pending && { base: pending.base, deadline: pending.deadline }
-}
-
-function nameTaken({ name, listen }: Forward): Problem {
-  return Problem.of('name-taken', { name, listen: printListen(listen) })
-}
-
-/** Its time is over before it is opened. In a file that is an old entry, on the command line a slip. */
-function isOver({ expires }: Forward, now: number): boolean {
-  return expires !== null && Date.parse(expires) <= now
-}
-
-function refuseOver(forward: Forward, now: number): void {
-  if (isOver(forward, now)) throw Problem.of('over', { field: 'expires', value: forward.expires ?? '' })
-}
-
-function refuseRepeated(forwards: readonly Forward[]): void {
-  const seen = new Map<string, Forward>()
-  for (const forward of forwards) {
-    const first = seen.get(forward.name)
-    if (first) throw nameTaken(first)
-    seen.set(forward.name, forward)
-  }
-}
-
-function refuseStale({ generation }: Store, based: number | undefined): void {
-  if (based !== undefined && based !== generation)
-    throw Problem.of('stale-generation', { based, now: generation })
+  return (
+    pending && { base: pending.base, deadline: pending.deadline, new_session: pending.sessions !== undefined }
+  )
 }

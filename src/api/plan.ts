@@ -3,7 +3,7 @@ import { differenceOf, hold, printDifference } from '../compile/difference.ts'
 import { elementsOf } from '../compile/elements.ts'
 import { describeForward, type Forward } from '../model/forward.ts'
 import { printMark, type Settings } from '../model/gateway.ts'
-import type { Change, Register } from '../model/register.ts'
+import { type Change, listsAfter, type Register } from '../model/register.ts'
 import { describeSources, type List } from '../model/sources.ts'
 import type { Store } from '../store/store.ts'
 import type { Plan, PlanLine } from './shapes.ts'
@@ -53,8 +53,7 @@ function settingsLine(before: Settings, after: Settings): PlanLine {
 /** The transaction that the kernel would be given, as nft is told it. New forwards have the numbers they would get. */
 function planNft(store: Store, change: Change): string {
   const { forwards, lists } = store.register
-  const after = new Map([...lists, ...change.putLists.map((list) => [list.name, list] as const)])
-  for (const name of change.removeLists) after.delete(name)
+  const after = listsAfter(lists, change)
   const changedLists = new Set([...change.putLists.map(({ name }) => name), ...change.removeLists])
   const named = new Set([...change.remove, ...change.put.map(({ name }) => name)])
   const relisted = [...forwards.values()].filter(
@@ -77,8 +76,11 @@ function planNft(store: Store, change: Change): string {
 
 const mostLines = 500
 
+/** What only the machine knows of a change. */
+type Seen = Pick<Plan, 'conflicts' | 'warnings' | 'flows' | 'confirm'>
+
 /** With `whole`, every line and the elements; else what is enough to say what was done. */
-export function planOf(store: Store, change: Change, whole: boolean): Plan {
+export function planOf(store: Store, change: Change, whole: boolean, seen: Seen): Plan {
   const { put, remove } = change
   const most = whole ? Number.POSITIVE_INFINITY : mostLines
   const told = { ...change, put: put.slice(0, most), remove: remove.slice(0, most) }
@@ -87,5 +89,6 @@ export function planOf(store: Store, change: Change, whole: boolean): Plan {
     lines: planLines(store.register, told),
     more: put.length - told.put.length + remove.length - told.remove.length,
     nft: whole ? planNft(store, change) : '',
+    ...seen,
   }
 }

@@ -26,6 +26,7 @@ export interface Changed {
   readonly changed: boolean
   readonly generation: number
   readonly plan: Plan
+  /** What turned out when it was in force; what was known before stands in the plan. */
   readonly warnings: readonly string[]
   /** Which of the targets answer, and how: one sentence each, of some when there are many. */
   readonly reached: readonly string[]
@@ -38,6 +39,8 @@ export interface PendingView {
   /** The generation that returns without a confirmation. */
   readonly base: number
   readonly deadline: string
+  /** The confirmation must come over an SSH session that is newer than the change. */
+  readonly new_session: boolean
 }
 
 /** Who did something, from where, when, how and why. */
@@ -128,6 +131,25 @@ export interface Plan {
   readonly more: number
   /** The elements that change, as nft would be told. */
   readonly nft: string
+  /** Why it would be refused as it is. */
+  readonly conflicts: readonly ProblemDetails[]
+  readonly warnings: readonly string[]
+  /** Live connections that would not stay as they are; null where that was not asked or is not known. */
+  readonly flows: readonly FlowEffect[] | null
+  /** Why it must be made with `confirm`: what it touches of what the operator stands on. */
+  readonly confirm: readonly string[]
+}
+
+/** Connections of one forward that a change treats alike. */
+export interface FlowEffect {
+  readonly forward: string
+  /** `move`: the next packet goes to the new target; `break`: ended; `drain`: goes on as it is until it ends. */
+  readonly fate: 'move' | 'drain' | 'break'
+  readonly flows: number
+  /** Where the clients are, the busiest first: networks of /24 (IPv4) or /64 (IPv6). */
+  readonly networks: readonly { readonly network: string; readonly flows: number }[]
+  /** Further networks that are not named. */
+  readonly more: number
 }
 
 /** Since the agent started. */
@@ -170,38 +192,42 @@ export interface GatewayView {
   readonly gateway: GatewayDocument
 }
 
-/** Bodies of changing requests. `based` refuses the change when the gateway has moved on since that generation. */
-export interface OpenRequest {
+export interface OpenRequest extends Trial {
   readonly forward: ForwardDocument | string
   readonly privileged?: boolean | undefined
   /** Services of this machine on the same port may be hidden. */
   readonly take_over?: boolean | undefined
-  readonly based?: number | undefined
-  readonly dry_run?: boolean | undefined
-  /** Seconds within which the change must be confirmed. */
-  readonly confirm?: number | undefined
-  readonly note?: string | undefined
 }
 
-export interface ApplyRequest {
+export interface ApplyRequest extends Trial {
   readonly gateway: unknown
   /** Forwards and lists that the file does not name are removed. */
   readonly prune?: boolean | undefined
   readonly privileged?: boolean | undefined
   /** Services of this machine on the same port may be hidden. */
   readonly take_over?: boolean | undefined
-  readonly based?: number | undefined
-  readonly dry_run?: boolean | undefined
-  /** Seconds within which the change must be confirmed. */
-  readonly confirm?: number | undefined
-  readonly note?: string | undefined
 }
 
-export interface RollbackRequest {
+export interface RollbackRequest extends Trial {
   /** The generation to go back to; left out: the one before the present one. */
   readonly to?: number | undefined
+}
+
+/** Forwards to close, enable or disable, by name or by opening: all of them, or none. */
+export interface NamesRequest extends Trial {
+  readonly names: readonly string[]
+}
+
+export interface LockdownRequest extends Trial {
+  readonly lift: boolean
+}
+
+/** What every change can be asked with. */
+export interface Trial {
+  /** Refuses the change when the gateway has moved on since that generation. */
   readonly based?: number | undefined
   readonly dry_run?: boolean | undefined
+  /** Seconds within which the change must be confirmed; 0: it need not be, also where that would be required. */
   readonly confirm?: number | undefined
   readonly note?: string | undefined
 }

@@ -68,11 +68,10 @@ async function holdersOf(
 /** One sentence for each conflict of these forwards, in the mood of a plan or of what is. */
 export async function conflictsOf(
   agent: AgentClient,
-  forwards: Intervals,
+  { forwards, hidden }: { readonly forwards: Intervals; readonly hidden: readonly Hidden[] },
   surroundings: Surroundings,
   mood: Mood,
 ): Promise<readonly string[]> {
-  const hidden = hiddenBy(forwards, surroundings.listeners)
   const holders = await holdersOf(
     agent,
     hidden.map(({ listener }) => listener),
@@ -94,6 +93,8 @@ export function liveConflicts(agent: AgentClient, store: Store): () => Promise<r
     if (sorted?.at !== store.generation) {
       sorted = { at: store.generation, forwards: new Intervals(store.register.forwards.values()) }
     }
-    return conflictsOf(agent, sorted.forwards, surroundings, 'go')
+    const { forwards } = sorted
+    const hidden = hiddenBy(forwards, surroundings.listeners)
+    return conflictsOf(agent, { forwards, hidden }, surroundings, 'go')
   }
 }

@@ -25,6 +25,7 @@ export interface Options {
   readonly takeOver?: boolean
   readonly dryRun?: boolean
   readonly confirm?: string
+  readonly based?: string
   readonly since?: string
   readonly until?: string
   readonly rotate?: string

@@ -1,11 +1,11 @@
 /** A plan, and any difference, as lines for people. */
-import type { PendingView, PlanLine } from '../api/shapes.ts'
-import { plain } from './text.ts'
+import type { FlowEffect, PendingView, Plan, PlanLine } from '../api/shapes.ts'
+import { counted, plain } from './text.ts'
 
 export type Tense = Readonly<Record<PlanLine['verb'], string>>
 
 export const past: Tense = { add: 'added', change: 'changed', remove: 'removed' }
-export const future: Tense = { add: 'would add', change: 'would change', remove: 'would remove' }
+const future: Tense = { add: 'would add', change: 'would change', remove: 'would remove' }
 export const infinitive: Tense = { add: 'add', change: 'change', remove: 'remove' }
 
 export function changeLines(lines: readonly PlanLine[], tense: Tense): readonly string[] {
@@ -19,9 +19,45 @@ export function subjectOf({ what, name }: PlanLine): string {
   return what === 'list' ? `list ${name}` : name
 }
 
+/** What a plan would change, what that would do, and how to make exactly this change. */
+export function planLines(plan: Plan): readonly string[] {
+  const { lines, based } = plan
+  if (lines.length === 0) return [`already so: nothing differs from generation ${based}`]
+  return [
+    ...changeLines(lines, future),
+    ...flowLines(plan),
+    ...plan.confirm.map((reason) => `needs --confirm: ${plain(reason)}`),
+    `on generation ${based}; to make this change and no other, add --based ${based}`,
+  ]
+}
+
+const fates = {
+  break: 'would break',
+  move: 'would move to the new target',
+  drain: 'would go on to the old target until they end',
+} as const
+
+function flowLines({ flows }: Plan): readonly string[] {
+  if (flows === null) return ['live connections: not known, as the kernel is not in step']
+  if (flows.length === 0) return ['live connections: none is touched']
+  return flows.map((effect) => {
+    const whose = effect.forward === '' ? '' : ` of ${effect.forward}`
+    const count = counted(effect.flows, 'live connection')
+    return `${count}${whose} ${fates[effect.fate]}: ${networkWords(effect)}`
+  })
+}
+
+function networkWords({ networks, more }: FlowEffect): string {
+  const words = networks.map(({ network, flows }) => `${flows} from ${network}`)
+  return [...words, ...(more > 0 ? [`and ${counted(more, 'more network')}`] : [])].join(', ')
+}
+
 /** What is to be done so that a change on trial stays. */
 export function pendingLines(pending: PendingView | null): readonly string[] {
   if (!pending) return []
-  const { base, deadline } = pending
-  return [`not kept yet: generation ${base} returns at ${deadline}, unless you say: drawbridge confirm`]
+  const { base, deadline, new_session } = pending
+  const where = new_session ? ' in a new SSH session' : ''
+  return [
+    `not kept yet: generation ${base} returns at ${deadline}, unless you say${where}: drawbridge confirm`,
+  ]
 }

@@ -19,17 +19,23 @@ export const outputOption = new Option(
 
 const privilegedOption = new Option('--privileged', 'allow ports below 1024')
 
-const dryRunOption = new Option('--dry-run', 'say what would be done, and do nothing')
-
-const confirmOption = new Option(
-  '--confirm <DURATION>',
-  'undo the change by itself after that time, unless you say: drawbridge confirm',
-)
-
-const takeOverOption = new Option('--take-over', 'hide services of this machine that listen on the same port')
+/** What every change can be asked with. */
+const trialOptions: readonly Option[] = [
+  new Option('--dry-run', 'say what would be done and what it would do to live connections, and do nothing'),
+  new Option(
+    '--confirm <DURATION>',
+    'undo the change by itself after that time, unless you say: drawbridge confirm (0: you know that it need not be)',
+  ),
+  new Option('--based <GENERATION>', 'only if the gateway is still at this generation, as a plan names it'),
+]
 
 /** Of `open` it belongs to the forward as well. */
-export const reasonOption = new Option('--note <TEXT>', 'why, in one line for the history')
+const reasonOption = new Option('--note <TEXT>', 'why, in one line for the history')
+
+/** For commands that need nothing else. */
+export const changeOptions: readonly Option[] = [...trialOptions, reasonOption]
+
+const takeOverOption = new Option('--take-over', 'hide services of this machine that listen on the same port')
 
 export const openOptions: readonly Option[] = [
   new Option('--name <N>', 'name of the forward (default: made of LISTEN)'),
@@ -54,8 +60,7 @@ export const openOptions: readonly Option[] = [
   new Option('--disabled', 'keep it, but do not open it yet'),
   privilegedOption,
   takeOverOption,
-  dryRunOption,
-  confirmOption,
+  ...trialOptions,
 ]
 
 const fileOption = new Option(
@@ -76,14 +81,10 @@ export const planOptions: readonly Option[] = [
 export const applyOptions: readonly Option[] = [
   fileOption,
   pruneOption,
-  dryRunOption,
-  confirmOption,
-  reasonOption,
   privilegedOption,
   takeOverOption,
+  ...changeOptions,
 ]
-
-export const rollbackOptions: readonly Option[] = [dryRunOption, confirmOption, reasonOption]
 
 export const auditOptions: readonly Option[] = [
   new Option(
@@ -100,5 +101,5 @@ export const auditOptions: readonly Option[] = [
 
 export const lockdownOptions: readonly Option[] = [
   new Option('--lift', 'open the forwards again'),
-  reasonOption,
+  ...changeOptions,
 ]

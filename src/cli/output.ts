@@ -1,5 +1,7 @@
 /** How answers and problems leave the client: values on stdout, messages on stderr. */
-import type { Problem } from '../model/problem.ts'
+import type { Changed, Plan } from '../api/shapes.ts'
+import { Problem } from '../model/problem.ts'
+import { done, exitCodeOf } from './exit.ts'
 import { plain } from './text.ts'
 import type { Terminal } from './world.ts'
 
@@ -53,7 +55,22 @@ async function yamlOf(value: unknown): Promise<string> {
   return dump(value, { noRefs: true, lineWidth: -1 })
 }
 
-export function warn(terminal: Terminal, warnings: readonly string[]): void {
+/** The answer to a change, or to what one would be. Gives the exit code: a plan that would be refused is no success. */
+export async function answerChange(
+  terminal: Terminal,
+  format: Format,
+  value: Changed | Plan,
+  lines: () => readonly string[] | Promise<readonly string[]>,
+): Promise<number> {
+  const [plan, warnings] = 'plan' in value ? [value.plan, value.warnings] : [value, []]
+  warn(terminal, [...plan.warnings, ...warnings])
+  await answer(terminal, format, value, lines)
+  const conflicts = plan.conflicts.map(Problem.from)
+  for (const conflict of conflicts) sayProblem(terminal, conflict)
+  return conflicts[0] ? exitCodeOf(conflicts[0]) : done
+}
+
+function warn(terminal: Terminal, warnings: readonly string[]): void {
   for (const warning of warnings) terminal.err(`warning: ${plain(warning)}\n`)
 }
 

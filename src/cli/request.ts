@@ -1,9 +1,9 @@
 /** From what was typed after `open` to the request. Values are checked by the server, once for all clients. */
-import type { OpenRequest } from '../api/shapes.ts'
+import type { OpenRequest, Trial } from '../api/shapes.ts'
 import type { ForwardDocument } from '../model/document.ts'
 import { parseDuration, parseInstant } from '../model/limits.ts'
 import type { Options } from './command.ts'
-import { anywhereAndMore, badWhen, missing, unquotedArrow } from './problems.ts'
+import { anywhereAndMore, badGeneration, badWhen, missing, unquotedArrow } from './problems.ts'
 
 const example = 'drawbridge open tcp/8443 10.0.0.5:443'
 
@@ -12,19 +12,45 @@ export function openRequestOf(
   options: Options,
   now: number,
 ): OpenRequest & { readonly forward: ForwardDocument } {
-  const { privileged, takeOver, dryRun } = options
+  const { note: _ofForward, ...withoutNote } = options
   return {
     forward: { ...openingOf(operands), ...wishesOf(options, now) },
-    ...(privileged && { privileged }),
-    ...(takeOver && { take_over: takeOver }),
-    ...(dryRun && { dry_run: dryRun }),
-    ...(options.confirm !== undefined && { confirm: confirmSeconds(options.confirm) }),
+    ...permissionsOf(options),
+    // The note is the forward's, and so the history's.
+    ...trialOf(withoutNote),
   }
 }
 
-/** A confirmation is asked for in whole seconds. */
-export function confirmSeconds(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : parseDuration('--confirm', text) / 1000
+/** What the operator knows to be unusual, and means. */
+export function permissionsOf({
+  privileged,
+  takeOver,
+}: Options): Pick<OpenRequest, 'privileged' | 'take_over'> {
+  return { ...(privileged && { privileged }), ...(takeOver && { take_over: takeOver }) }
+}
+
+/** What every change can be asked with. */
+export function trialOf({ dryRun, confirm, based, note }: Options): Trial {
+  return {
+    ...(dryRun && { dry_run: dryRun }),
+    ...(confirm !== undefined && { confirm: confirmSeconds(confirm) }),
+    ...(based !== undefined && { based: generationOf(based) }),
+    ...(note !== undefined && { note }),
+  }
+}
+
+/** In whole seconds; 0 says that no confirmation is meant. */
+function confirmSeconds(text: string): number {
+  return text === '0' ? 0 : parseDuration('--confirm', text) / 1000
+}
+
+export function isGeneration(text: string): boolean {
+  return /^\d{1,15}$/.test(text)
+}
+
+export function generationOf(text: string): number {
+  if (!isGeneration(text)) throw badGeneration(text)
+  return Number(text)
 }
 
 /** `tcp/8443 10.0.0.5:443 [fd00::5]:443`, or the short form as one word with perhaps more targets after it. */

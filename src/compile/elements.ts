@@ -151,7 +151,7 @@ function limitsOf(id: string, { limits: { newPerSource, openPerSource } }: Forwa
 }
 
 /** Who may use the forward, as the kernel would judge it: one look-up for each prefix length in use. */
-export function admitterOf(forward: Forward, lists: Lists): (address: Address) => boolean {
+export function admitterOf(forward: Pick<Forward, 'sources'>, lists: Lists): (address: Address) => boolean {
   if (forward.sources === 'anywhere') return () => true
   const prefixes = prefixesOf(forward.sources, lists)
   const networks = new Set(prefixes.map(({ text, length }) => `${text}/${length}`))

@@ -8,6 +8,7 @@ export interface Flow {
   readonly protocol: 'tcp' | 'udp' | 'icmp'
   readonly family: Family
   readonly source: string
+  readonly sourcePort: number
   /** The address and port that the client sends to. */
   readonly destination: string
   readonly port: number
@@ -24,15 +25,6 @@ export function agrees(flow: Flow, forward: Forward, admits: (address: Address) 
   if (!admits({ family: flow.family, text: flow.source })) return false
   const { listen } = forward
   return listen.kind === 'ping' || mapPort(target.ports, flow.port, listen) === flow.targetPort
-}
-
-/** Whether a flow came in by the opening of this forward. The interface it came by is not recorded. */
-export function tookOpening(flow: Flow, { listen }: Forward): boolean {
-  if (listen.kind === 'ping') return flow.protocol === 'icmp' && listen.address.text === flow.destination
-  if (flow.protocol === 'icmp' || !listen.protocols.includes(flow.protocol)) return false
-  const { place } = listen
-  if (place.kind === 'address' && place.address.text !== flow.destination) return false
-  return listen.ports.some(({ first, last }) => first <= flow.port && flow.port <= last)
 }
 
 /**

@@ -47,6 +47,7 @@ function flowOf(parts: Map<number, Buffer>): TrackedFlow | undefined {
     protocol: name,
     family: original.family,
     source: original.source,
+    sourcePort: original.sourcePort,
     destination: original.destination,
     port: original.destinationPort,
     target: reply.source,

@@ -11,7 +11,7 @@ import { readEphemeralRange } from './ports.ts'
 const SOCK_DIAG_BY_FAMILY = 20
 const NLM_F_REQUEST_DUMP = 0x301
 const requestLength = 16 + 56
-const families = { 4: 2, 6: 10 } as const
+export const families = { 4: 2, 6: 10 } as const
 /** A UDP socket that is not connected has the state that TCP calls closed. */
 const kinds = [
   { protocol: 'tcp', number: 6, state: 10 },
@@ -37,10 +37,10 @@ export function readSockets(netlink: Netlink): ListeningSocket[] {
   const ephemeral = readEphemeralRange()
   return kinds.flatMap(({ protocol, number, state }) =>
     ([4, 6] as const).flatMap((family) => {
-      const answers = netlink.request(requestFor(families[family], number, state), 'reading listeners')
+      const answers = netlink.request(diagRequest(families[family], number, state), 'reading listeners')
       const found = answers.map(({ body }) => ({
         protocol,
-        address: addressOf(body.subarray(at.address, at.address + (family === 4 ? 4 : 16))),
+        address: diagAddress(body.subarray(at.address, at.address + (family === 4 ? 4 : 16))),
         port: body.readUInt16BE(at.port),
         uid: body.readUInt32LE(at.uid),
         inode: body.readUInt32LE(at.inode),
@@ -52,7 +52,8 @@ export function readSockets(netlink: Netlink): ListeningSocket[] {
   )
 }
 
-function requestFor(family: number, protocol: number, state: number): Buffer {
+/** Asks for all sockets in a state, of one local port or of any (0). */
+export function diagRequest(family: number, protocol: number, state: number, port = 0): Buffer {
   const request = Buffer.alloc(requestLength)
   request.writeUInt32LE(requestLength, 0)
   request.writeUInt16LE(SOCK_DIAG_BY_FAMILY, 4)
@@ -60,10 +61,12 @@ function requestFor(family: number, protocol: number, state: number): Buffer {
   request.writeUInt8(family, 16)
   request.writeUInt8(protocol, 17)
   request.writeUInt32LE(1 << state, 20)
+  request.writeUInt16BE(port, 24)
   return request
 }
 
-function addressOf(bytes: Buffer): string {
+/** An IPv4 connection of a socket that takes both families is told as one of IPv4. */
+export function diagAddress(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join('.')
   const address = new ipaddr.IPv6([...bytes])
   return address.isIPv4MappedAddress() ? address.toIPv4Address().toString() : address.toRFC5952String()

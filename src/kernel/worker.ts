@@ -13,6 +13,7 @@ import { readListeners } from './listeners.ts'
 import { NETLINK_ROUTE, NETLINK_SOCK_DIAG, openNetlink } from './netlink.ts'
 import { readOthers } from './others/reading.ts'
 import { readDefaultInterfaces } from './routes.ts'
+import { readSessions } from './sessions.ts'
 import { readChainNames, readFingerprint, readSetNames } from './structure.ts'
 import { countElements, readSet, writeDifference } from './table.ts'
 import { findWay, readNeighbour, useNeighbour, type Way } from './ways.ts'
@@ -41,6 +42,8 @@ const calls = {
   others: () => readOthers(netlink),
   /** Who holds these. */
   holders: (listeners: readonly Listener[]) => readHolders(sockets, listeners),
+  /** Who is connected to these ports of this machine. */
+  sessions: (ports: readonly number[]) => readSessions(sockets, ports),
   /** Runs nft text as one transaction. */
   runNft: (text: string) => nft.run(text),
   /** Runs nft text by a socket that owns what it makes, until it is let go. */

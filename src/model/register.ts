@@ -212,6 +212,16 @@ export function changeTo(register: Register, written: Written, prune: boolean): 
   })
 }
 
+/** The lists as they are when `change` holds. */
+export function listsAfter(
+  lists: ReadonlyMap<string, List>,
+  { putLists, removeLists }: Change,
+): ReadonlyMap<string, List> {
+  const after = new Map([...lists, ...putLists.map((list) => [list.name, list] as const)])
+  for (const name of removeLists) after.delete(name)
+  return after
+}
+
 export function isEmpty(change: Change): boolean {
   const { put, remove, putLists, removeLists, settings } = change
   return put.length + remove.length + putLists.length + removeLists.length === 0 && settings === null

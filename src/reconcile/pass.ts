@@ -5,8 +5,9 @@ import { reach } from '../faults.ts'
 import { printPrefix } from '../model/address.ts'
 import type { ForwardDocument } from '../model/document.ts'
 import { printForward } from '../model/forward.ts'
-import { printMark } from '../model/gateway.ts'
+import { printMark, type Settings } from '../model/gateway.ts'
 import { printListen } from '../model/listen.ts'
+import type { Change } from '../model/register.ts'
 import type { Store, Touched } from '../store/store.ts'
 
 export interface PassResult {
@@ -60,22 +61,55 @@ function closedLately(store: Store): ForwardDocument[] {
 
 function changeMessage(store: Store, base: number | null, touched: Touched): PutMessage {
   const { forwards, lists, settings } = store.register
-  const wanted = [...touched.forwards].flatMap((name) => forwards.get(name) ?? [])
-  const listed = [...touched.lists].flatMap((name) => lists.get(name) ?? [])
+  const put = [...touched.forwards].flatMap((name) => forwards.get(name) ?? [])
+  const change: Change = {
+    put,
+    remove: [...touched.forwards].filter((name) => !forwards.has(name)),
+    putLists: [...touched.lists].flatMap((name) => lists.get(name) ?? []),
+    removeLists: [...touched.lists].filter((name) => !lists.has(name)),
+    settings,
+  }
+  const numbers = put.map(({ name }) => store.numberOf(name))
+  return messageOf(change, {
+    settings,
+    numbers,
+    generation: store.generation,
+    base,
+    kept: store.pending === null,
+  })
+}
+
+/** The message that `change` would be, were it the next generation: to be weighed, not to be put. */
+export function tentativeMessage(store: Store, change: Change): PutMessage {
+  const { generation, nextNumber, register } = store
+  const numbers = change.put.map(({ name }, index) =>
+    register.forwards.has(name) ? store.numberOf(name) : nextNumber + index,
+  )
+  const settings = change.settings ?? register.settings
+  return messageOf(change, { settings, numbers, generation: generation + 1, base: generation, kept: true })
+}
+
+interface Version extends Pick<PutMessage, 'generation' | 'base' | 'kept'> {
+  readonly settings: Settings
+  /** The numbers of the forwards that the change puts, in its order. */
+  readonly numbers: readonly number[]
+}
+
+function messageOf(change: Change, { settings, numbers, generation, base, kept }: Version): PutMessage {
   return {
     verb: 'put',
-    generation: store.generation,
-    kept: store.pending === null,
+    generation,
+    kept,
     base,
     mark: printMark(settings.mark),
     locked: settings.locked,
-    lists: listed.map(({ name, prefixes }) => ({ name, entries: prefixes.map(printPrefix) })),
-    removedLists: [...touched.lists].filter((name) => !lists.has(name)),
-    forwards: wanted.map((forward) => ({
-      number: store.numberOf(forward.name),
+    lists: change.putLists.map(({ name, prefixes }) => ({ name, entries: prefixes.map(printPrefix) })),
+    removedLists: [...change.removeLists],
+    forwards: change.put.map((forward, index) => ({
+      number: numbers[index] ?? 0,
       forward: printForward(forward),
     })),
-    removed: [...touched.forwards].filter((name) => !forwards.has(name)),
+    removed: [...change.remove],
     closed: [],
   }
 }

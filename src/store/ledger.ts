@@ -84,11 +84,12 @@ export class Ledger {
     }
   }
 
-  #pendingAfter({ how, at }: Origin, { confirmWithin, uptime }: CommitOptions): Pending | null {
+  #pendingAfter({ how, at }: Origin, { confirmWithin, uptime, sessions }: CommitOptions): Pending | null {
     if (how === 'revert') return null
     if (confirmWithin === undefined) return this.pending
     const deadline = new Date(Date.parse(at) + confirmWithin).toISOString()
-    return { base: this.generation, deadline, windowMilliseconds: confirmWithin, began: uptime }
+    const own = sessions && { sessions }
+    return { base: this.generation, deadline, windowMilliseconds: confirmWithin, began: uptime, ...own }
   }
 
   #give(change: Change): Map<string, number> {

@@ -84,6 +84,8 @@ export interface Pending {
   readonly windowMilliseconds: number
   /** When the window began. */
   readonly began?: Uptime | undefined
+  /** The sessions that were open before; where they are given, only a newer one may confirm. */
+  readonly sessions?: readonly string[]
 }
 
 /** A place in the log: the hash after this entry, and the generation that held then. */
@@ -112,6 +114,8 @@ export interface CommitOptions {
   readonly confirmWithin?: number | undefined
   /** When that is. */
   readonly uptime?: Uptime | undefined
+  /** Sessions that may not confirm it. */
+  readonly sessions?: readonly string[] | undefined
 }
 
 export interface Store {

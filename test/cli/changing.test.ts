@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Problem } from '../../src/model/problem.ts'
-import { type Asked, changed, line, noon, runIn, startApi, view, webSentence } from './lab.ts'
+import { changed, line, noon, plan, runIn, startApi, view, webSentence } from './lab.ts'
 
 const openWeb = ['open', 'tcp/8080', '10.0.0.5:80']
 
@@ -39,9 +39,14 @@ test('open of what is open already says so, found by its opening or by its name'
 
 test('open --dry-run says what would be done', async () => {
   const api = await startApi(() => changed([line()]))
-  const { out } = await runIn(api.state, [...openWeb, '--dry-run'])
-  expect(out).toBe(`would add web: ${webSentence}\n`)
-  expect(api.asked[0]?.body).toMatchObject({ dry_run: true })
+  const { out } = await runIn(api.state, [...openWeb, '--dry-run', '--based', '7'])
+  expect(out.split('\n')).toEqual([
+    `would add web: ${webSentence}`,
+    'live connections: none is touched',
+    'on generation 7; to make this change and no other, add --based 7',
+    '',
+  ])
+  expect(api.asked[0]?.body).toMatchObject({ dry_run: true, based: 7 })
 })
 
 test('warnings go to stderr, the answer to stdout', async () => {
@@ -88,19 +93,19 @@ test('control characters in a problem are shown, not obeyed', async () => {
 })
 
 const verbs = [
-  ['close', 'closed', 'DELETE /api/v1/forwards/web'],
-  ['enable', 'enabled', 'POST /api/v1/forwards/web/enable'],
-  ['disable', 'disabled', 'POST /api/v1/forwards/web/disable'],
+  ['close', 'closed'],
+  ['enable', 'enabled'],
+  ['disable', 'disabled'],
 ] as const
 
-test.each(verbs)('%s says what it did', async (verb, past, asked) => {
+test.each(verbs)('%s says what it did', async (verb, past) => {
   const api = await startApi(() => changed([line({ verb: 'change' })]))
   expect(await runIn(api.state, [verb, 'web'])).toEqual({
     code: 0,
     out: `${past} web: ${webSentence}\n`,
     err: '',
   })
-  expect(api.asked.map(({ method, path }) => `${method} ${path}`)).toEqual([asked])
+  expect(api.asked.map(({ path, body }) => [path, body])).toEqual([[`/api/v1/${verb}`, { names: ['web'] }]])
 })
 
 test('enable of what is on says so', async () => {
@@ -108,25 +113,84 @@ test('enable of what is on says so', async () => {
   expect((await runIn(api.state, ['enable', 'web'])).out).toBe(`already so: ${webSentence}\n`)
 })
 
-const nameIn = ({ path }: Asked) => /forwards\/([a-z]+)/.exec(path)?.[1] ?? ''
-
-test('several names are one answer of the same shape', async () => {
-  const api = await startApi((asked) => changed([line({ verb: 'remove', name: nameIn(asked) })]))
-  const { out } = await runIn(api.state, ['close', 'web', 'games', 'web', '-o', 'json'])
-  const answered = JSON.parse(out)
-  expect(answered).toMatchObject({ changed: true, generation: 8, plan: { based: 7 }, warnings: [] })
-  expect(answered.plan.lines.map(({ name }: { name: string }) => name)).toEqual(['web', 'games'])
+test('several names are one change', async () => {
+  const removed = ['web', 'games'].map((name) => line({ verb: 'remove', name }))
+  const api = await startApi(() => changed(removed))
+  const { out } = await runIn(api.state, ['close', 'web', 'games', 'web', '--note', 'moved'])
+  expect(out).toBe(`closed web: ${webSentence}\nclosed games: ${webSentence}\n`)
+  expect(api.asked.map(({ body }) => body)).toEqual([{ names: ['web', 'games'], note: 'moved' }])
 })
 
-test('a slip in the last of several names leaves all as they were', async () => {
-  const api = await startApi((asked) => {
-    if (nameIn(asked) === 'gmes') throw Problem.of('no-such-forward', { name: 'gmes', nearest: 'games' })
-    return changed([line({ verb: 'remove' })])
+test('of several names, the one that was so already is told', async () => {
+  const api = await startApi(({ path }) =>
+    path.endsWith('/forwards/games')
+      ? view({ name: 'games', sentence: 'games is on' })
+      : path.endsWith('/forwards/web')
+        ? view()
+        : changed([line({ verb: 'change' })]),
+  )
+  const { out } = await runIn(api.state, ['enable', 'web', 'games'])
+  expect(out).toBe(`already so: games is on\nenabled web: ${webSentence}\n`)
+})
+
+test('a plan tells whose live connections break, move or drain, and from where', async () => {
+  const flows = [
+    {
+      forward: 'web',
+      fate: 'break',
+      flows: 1,
+      networks: [{ network: '198.51.100.0/24', flows: 1 }],
+      more: 0,
+    },
+    {
+      forward: 'dns',
+      fate: 'move',
+      flows: 12,
+      networks: [
+        { network: '203.0.113.0/24', flows: 9 },
+        { network: '2001:db8::/64', flows: 2 },
+      ],
+      more: 1,
+    },
+    { forward: 'web', fate: 'drain', flows: 3, networks: [{ network: '10.0.0.0/24', flows: 3 }], more: 0 },
+  ] as const
+  const api = await startApi(() => changed([line()], { plan: plan([line()], { flows }) }))
+  const { out } = await runIn(api.state, ['close', 'web', '--dry-run'])
+  expect(out.split('\n').slice(1, 4)).toEqual([
+    '1 live connection of web would break: 1 from 198.51.100.0/24',
+    '12 live connections of dns would move to the new target: 9 from 203.0.113.0/24, 2 from 2001:db8::/64, and 1 more network',
+    '3 live connections of web would go on to the old target until they end: 3 from 10.0.0.0/24',
+  ])
+})
+
+test('a plan that would be refused says so and exits as the refusal does', async () => {
+  const problem = Problem.of('shadows-listener', {
+    listen: 'tcp/8080',
+    service: 'nginx',
+    fate: 'its packets would go to the target',
   })
-  const { code, out } = await runIn(api.state, ['close', 'web', 'gmes'])
-  expect([code, out]).toEqual([1, ''])
-  expect(api.asked.filter(({ path }) => !path.endsWith('?dry_run=1'))).toEqual([])
-  expect(api.asked).toHaveLength(2)
+  const refused = plan([line()], { conflicts: [problem.details()] })
+  const api = await startApi(() => changed([line()], { plan: refused }))
+  const { code, err, out } = await runIn(api.state, [...openWeb, '--dry-run'])
+  expect([code, err]).toEqual([2, `drawbridge: ${problem.message}\n  ${problem.remedy}\n`])
+  expect(out).toContain('would add web')
+})
+
+test('what must be confirmed is told in the plan; --confirm takes a time, or 0', async () => {
+  const api = await startApi(() => changed([line()], { plan: plan([line()], { confirm: ['it ends you'] }) }))
+  expect((await runIn(api.state, [...openWeb, '--dry-run'])).out).toContain('needs --confirm: it ends you\n')
+  await runIn(api.state, [...openWeb, '--confirm', '60s'])
+  await runIn(api.state, [...openWeb, '--confirm', '0'])
+  expect((await runIn(api.state, [...openWeb, '--confirm', 'soon'])).code).toBe(2)
+  expect(api.asked.slice(1).map(({ body }) => (body as { confirm: number }).confirm)).toEqual([60, 0])
+})
+
+test('a change on trial says how it is kept', async () => {
+  const pending = { base: 7, deadline: '2026-11-24T12:01:00Z', new_session: true }
+  const api = await startApi(() => changed([line()], { pending }))
+  expect((await runIn(api.state, [...openWeb, '--confirm', '60s'])).out).toBe(
+    `${webSentence}\nnot kept yet: generation 7 returns at 2026-11-24T12:01:00Z, unless you say in a new SSH session: drawbridge confirm\n`,
+  )
 })
 
 test('an empty name is refused before anything is asked', async () => {

@@ -14,10 +14,9 @@ test('each method is its route', async () => {
   await client.forwards()
   await client.forward('tcp/8080@[2001:db8::1]')
   await client.open({ forward: 'tcp/1 -> 10.0.0.5' })
-  await client.close('web')
-  await client.close('web', { dry_run: true })
-  await client.enable('web')
-  await client.disable('web', { note: 'a & b' })
+  await client.close({ names: ['web'], dry_run: true })
+  await client.enable({ names: ['web', 'tcp/8080'] })
+  await client.disable({ names: ['web'], confirm: 60 })
   await client.gateway()
   await client.plan({ gateway: { version: 1 } })
   await client.apply({ gateway: { version: 1 }, prune: true })
@@ -30,10 +29,9 @@ test('each method is its route', async () => {
     ['GET', '/api/v1/forwards', undefined],
     ['GET', '/api/v1/forwards/tcp%2F8080%40%5B2001%3Adb8%3A%3A1%5D', undefined],
     ['POST', '/api/v1/forwards', { forward: 'tcp/1 -> 10.0.0.5' }],
-    ['DELETE', '/api/v1/forwards/web', undefined],
-    ['DELETE', '/api/v1/forwards/web?dry_run=1', undefined],
-    ['POST', '/api/v1/forwards/web/enable', undefined],
-    ['POST', '/api/v1/forwards/web/disable?note=a+%26+b', undefined],
+    ['POST', '/api/v1/close', { names: ['web'], dry_run: true }],
+    ['POST', '/api/v1/enable', { names: ['web', 'tcp/8080'] }],
+    ['POST', '/api/v1/disable', { names: ['web'], confirm: 60 }],
     ['GET', '/api/v1/gateway', undefined],
     ['POST', '/api/v1/plan', { gateway: { version: 1 } }],
     ['POST', '/api/v1/apply', { gateway: { version: 1 }, prune: true }],

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { onTestFinished } from 'vitest'
-import type { Changed, ForwardView, PlanLine, Status } from '../../src/api/shapes.ts'
+import type { Changed, ForwardView, Plan, PlanLine, Status } from '../../src/api/shapes.ts'
 import { run } from '../../src/cli/program.ts'
 import type { World } from '../../src/cli/world.ts'
 import { Problem } from '../../src/model/problem.ts'
 
-export interface Asked {
+interface Asked {
   readonly method: string
   readonly path: string
   readonly body: unknown
@@ -126,11 +126,17 @@ export function line(own: Partial<PlanLine> = {}): PlanLine {
   return { verb: 'add', what: 'forward', name: 'web', sentence: webSentence, ...own }
 }
 
+/** What a plan is where nothing stands against it. */
+export function plan(lines: readonly PlanLine[], own: Partial<Plan> = {}): Plan {
+  const none = { more: 0, nft: '', conflicts: [], warnings: [], flows: [], confirm: [] }
+  return { based: 7, lines, ...none, ...own }
+}
+
 export function changed(lines: readonly PlanLine[], own: Partial<Changed> = {}): Changed {
   return {
     changed: lines.length > 0,
     generation: 8,
-    plan: { based: 7, lines, more: 0, nft: '' },
+    plan: plan(lines),
     warnings: [],
     reached: [],
     pending: null,

@@ -72,7 +72,7 @@ export async function startDrawbridge(lab: Lab, under: readonly string[] = []): 
     state,
     opens: (listen, to, { privileged, takeOver, ...wishes } = {}) =>
       api.open({ forward: documentOf(listen, to, wishes), privileged, take_over: takeOver }),
-    closes: (name) => api.close(name),
+    closes: (name) => api.close({ names: [name] }),
     cli: (args, options = {}) =>
       lab.gateway.tries(launcher, ['--state', state, ...args], {
         ...options,

@@ -60,7 +60,10 @@ describe('a service of the gateway that a forward would hide', () => {
     await gateway.answers('udp', 8021, { address: '127.0.0.1' })
     await gateway.answers('tcp', 8022, { address: gateway.outside })
     for (const harmless of ['udp/8020', 'udp/8021', `tcp/8022@${gateway.second}`]) {
-      expect(await drawbridge.opens(harmless, server.at(80))).toMatchObject({ changed: true, warnings: [] })
+      expect(await drawbridge.opens(harmless, server.at(80))).toMatchObject({
+        changed: true,
+        plan: { warnings: [] },
+      })
     }
     expect((await drawbridge.cli(['open', 'tcp/8020', server.at(80), '--take-over'])).code).toBe(0)
     expect(await answering(8020)).toBe('server')
@@ -105,7 +108,9 @@ describe('a service of the gateway that a forward would hide', () => {
     // Seldom, so that no answer is on its way when its connection is ended: that would make it known from the other side.
     const held = await client.holds(gateway.outside, 8002, { protocol: 'udp', every: 1000 })
     expect(held.answer.identity).toBe('gateway')
-    const { warnings } = await drawbridge.opens('udp/8002', server.at(80), { takeOver: true })
+    const {
+      plan: { warnings },
+    } = await drawbridge.opens('udp/8002', server.at(80), { takeOver: true })
     expect(warnings.join()).toMatch(/datagrams go to 10\.0\.0\.5:80 instead, also those of clients/)
     await expect.poll(async () => (await held.look()).identities.at(-1), { timeout: 5000 }).toBe('server')
   })
@@ -115,7 +120,9 @@ describe('a service of the gateway that a forward would hide', () => {
     await gateway.answers('tcp', 8003)
     expect(await answering(8003)).toBe('gateway')
     const wishes = { takeOver: true, from: '203.0.113.3' }
-    const { warnings } = await drawbridge.opens('tcp/8003', server.at(80), wishes)
+    const {
+      plan: { warnings },
+    } = await drawbridge.opens('tcp/8003', server.at(80), wishes)
     expect(warnings.join()).toMatch(
       /go to 10\.0\.0\.5:80 instead from the sources that the forward admits, and are dropped from all others/,
     )
@@ -134,7 +141,9 @@ describe('a rule of another program for the same port', () => {
     await lab.gateway.nft(hand('dstnat', 8100))
     const held = await lab.client.holds(lab.gateway.outside, 8100)
     expect(held.answer.identity).toBe('other')
-    const { warnings } = await drawbridge.opens('tcp/8100', lab.server.at(80))
+    const {
+      plan: { warnings },
+    } = await drawbridge.opens('tcp/8100', lab.server.at(80))
     expect(warnings).toEqual([
       expect.stringMatching(
         /^tcp-8100: tcp\/8100 is also forwarded to 10\.0\.0\.6:80 by another program \(table ip hand8100, chain pre, rule handle \d+\), whose chain comes after ours: new connections go to 10\.0\.0\.5:80, and those it has now go on$/,
@@ -147,7 +156,9 @@ describe('a rule of another program for the same port', () => {
 
   test('at an earlier place: the forward never sees a packet', async () => {
     await lab.gateway.nft(hand('-150', 8101))
-    const { warnings } = await drawbridge.opens('tcp/8101', lab.server.at(80))
+    const {
+      plan: { warnings },
+    } = await drawbridge.opens('tcp/8101', lab.server.at(80))
     expect(warnings.join()).toMatch(
       /comes before ours: it takes the packets, and this forward never sees them$/,
     )
@@ -191,7 +202,7 @@ describe('a rule of another program for the same port', () => {
       /^warning: tcp-8080: tcp\/8080 is also forwarded to 172\.17\.0\.2:80 by Docker \(table ip nat, chain DOCKER, rule handle \d+\), whose chain comes after ours: new connections would go to 10\.0\.0\.5:80, and those it has now go on$/m,
     )
     // Published to loopback only: no forward ever takes that.
-    expect((await drawbridge.opens('tcp/9000', lab.server.at(80))).warnings).toEqual([])
+    expect((await drawbridge.opens('tcp/9000', lab.server.at(80))).plan.warnings).toEqual([])
     // Docker drops what others forward.
     await lab.gateway.nft('delete table ip filter; delete table ip nat')
   })
@@ -202,7 +213,9 @@ describe('a port that the gateway takes for its own questions', () => {
     const { client, gateway, server } = lab
     await client.answers(protocol, 90)
     const held = await gateway.holds(client.ip, 90, { protocol, fromPort: 40000 })
-    const { warnings } = await drawbridge.opens(`${protocol}/40000-40001`, server.at('=80'), {
+    const {
+      plan: { warnings },
+    } = await drawbridge.opens(`${protocol}/40000-40001`, server.at('=80'), {
       takeOver: true,
     })
     await pause(300)
@@ -217,7 +230,7 @@ describe('a port that the gateway takes for its own questions', () => {
     const asked = { protocol: 'udp', fromPort: 40002, timeout: 300 } as const
     const answers = { protocol: 'udp', fromPort: 91, timeout: 300 } as const
     const opened = await drawbridge.opens('udp/40002-40003', server.at(80))
-    expect(opened.warnings.join()).toMatch(
+    expect(opened.plan.warnings.join()).toMatch(
       /udp\/40002-40003 are some of the ports that this machine takes for its own questions: .* keep them free with net\.ipv4\.ip_local_reserved_ports = 40002-40003$/,
     )
     await client.answers('udp', 92)
@@ -228,7 +241,7 @@ describe('a port that the gateway takes for its own questions', () => {
     await gateway.run('conntrack', ['-D', '-p', 'udp', '--orig-port-src', '40002'])
     expect((await client.asks(gateway.outside, 40002, { ...answers, timeout: 2000 })).identity).toBe('server')
     await gateway.run('sysctl', ['-qw', 'net.ipv4.ip_local_reserved_ports=40000-40009'])
-    expect((await drawbridge.opens('udp/40004', server.at(80))).warnings).toEqual([])
+    expect((await drawbridge.opens('udp/40004', server.at(80))).plan.warnings).toEqual([])
     expect((await conflicts()).filter((line) => line.includes('questions'))).toEqual([])
   })
 })

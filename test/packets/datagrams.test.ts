@@ -20,10 +20,10 @@ const moves = (sender: { look(): Promise<{ readonly identities: readonly string[
 test('one that sends when the lockdown is lifted', async (t) => {
   const { drawbridge, holds, opens } = await begin(t)
   await opens()
-  await drawbridge.api.lockdown(false)
+  await drawbridge.api.lockdown({ lift: false })
   const sender = await holds()
   expect(sender.answer.identity).toBe('gateway')
-  await drawbridge.api.lockdown(true)
+  await drawbridge.api.lockdown({ lift: true })
   await moves(sender)
 })
 

@@ -93,7 +93,7 @@ test.for([['agent'], ['controller'], ['agent', 'controller'], []] as const)(
 
 test('rollback: any older generation returns, each step forward is kept', async () => {
   const { generation: first } = await drawbridge.api.status(0)
-  await drawbridge.api.close('web')
+  await drawbridge.api.close({ names: ['web'] })
   await drawbridge.opens('tcp/8000', lab.other.at(80), { name: 'second' })
   expect(await who()).toBe('other')
   const { generation } = await drawbridge.api.rollback({ to: first })

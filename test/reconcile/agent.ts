@@ -59,9 +59,12 @@ export function memoryAgent(): MemoryAgent {
           repairs: { count: 0, last: null, fighting: false, refused: '' },
           bootTrouble: '',
         }
-      case 'listeners':
+      case 'weigh':
+        return { effects: [], breaksOwn: false }
       case 'others':
         return { forwards: [], cutShort: false, legacy: false }
+      case 'listeners':
+      case 'sessions':
       case 'holders':
       case 'probe':
         return []

@@ -91,7 +91,7 @@ export async function crashIn(
 async function settle(api: Drawbridge['api']): Promise<void> {
   const { pending, locked } = await api.status(10)
   if (pending) await api.confirm()
-  if (locked) await api.lockdown(true)
+  if (locked) await api.lockdown({ lift: true })
   await api.apply({ gateway: base, prune: true })
 }
 

@@ -67,16 +67,20 @@ export const kinds = {
     after: opened,
     act: (api) => open(api, { from: ['203.0.113.2/31'], limits: { new_per_source: '900/s' } }),
   },
-  close: { before: settled, after: answering({ ...now, 8100: 'refused' }), act: (api) => api.close('web') },
+  close: {
+    before: settled,
+    after: answering({ ...now, 8100: 'refused' }),
+    act: (api) => api.close({ names: ['web'] }),
+  },
   'close the last with sources': {
     before: settled,
     after: answering({ ...now, 8101: 'refused' }),
-    act: (api) => api.close('listed'),
+    act: (api) => api.close({ names: ['listed'] }),
   },
   disable: {
     before: settled,
     after: answering({ ...now, 8100: 'refused' }),
-    act: (api) => api.disable('web'),
+    act: (api) => api.disable({ names: ['web'] }),
   },
   retarget: {
     before: settled,
@@ -116,12 +120,17 @@ export const kinds = {
     prepare: (api) => api.apply({ gateway: next, prune: true }),
     act: (api) => api.rollback({}),
   },
-  lockdown: { before: settled, after: answering({}), act: (api) => api.lockdown(false), ends: true },
+  lockdown: {
+    before: settled,
+    after: answering({}),
+    act: (api) => api.lockdown({ lift: false }),
+    ends: true,
+  },
   lift: {
     before: answering({}),
     after: settled,
-    prepare: (api) => api.lockdown(false),
-    act: (api) => api.lockdown(true),
+    prepare: (api) => api.lockdown({ lift: false }),
+    act: (api) => api.lockdown({ lift: true }),
     ends: true,
   },
 } as const satisfies Readonly<Record<string, Kind>>

@@ -53,7 +53,7 @@ test(`${runs} random sequences, seed ${seed}`, { timeout: amount(120_000, 3_600_
 })
 
 async function begin({ drawbridge: { api }, past }: World): Promise<Model> {
-  await api.lockdown(true)
+  await api.lockdown({ lift: true })
   const { generation } = await api.apply({ gateway: { version: 1, forwards: [] }, prune: true })
   past.set(generation, nothing)
   return nothing
@@ -126,11 +126,11 @@ function ask(api: Client, change: Change, past: World['past'], generation: numbe
     case 'open':
       return api.open({ forward: documentOf(change.port, change.target) })
     case 'close':
-      return api.close(nameOf(change.port))
+      return api.close({ names: [nameOf(change.port)] })
     case 'enable':
-      return api.enable(nameOf(change.port))
+      return api.enable({ names: [nameOf(change.port)] })
     case 'disable':
-      return api.disable(nameOf(change.port))
+      return api.disable({ names: [nameOf(change.port)] })
     case 'apply': {
       const forwards = change.to.map(([one, to]) => documentOf(one, to))
       return api.apply({ gateway: { version: 1, forwards }, prune: change.prune })
@@ -140,9 +140,9 @@ function ask(api: Client, change: Change, past: World['past'], generation: numbe
       return api.rollback({ to: past.has(to) ? to : 1_000_000_000 })
     }
     case 'lockdown':
-      return api.lockdown(false)
+      return api.lockdown({ lift: false })
     case 'lift':
-      return api.lockdown(true)
+      return api.lockdown({ lift: true })
   }
 }
 

@@ -1,13 +1,11 @@
 /** open, close, enable and disable: one forward at a time. */
-import type { Wishes } from '../../api/client.ts'
-import type { Changed, PlanLine } from '../../api/shapes.ts'
+import type { Changed, NamesRequest, PlanLine } from '../../api/shapes.ts'
 import type { Call, Spec } from '../command.ts'
-import { done } from '../exit.ts'
-import { pendingLines } from '../lines.ts'
-import { lockdownOptions, openOptions, reasonOption } from '../options.ts'
-import { answer, warn } from '../output.ts'
+import { pendingLines, planLines } from '../lines.ts'
+import { changeOptions, lockdownOptions, openOptions } from '../options.ts'
+import { answerChange } from '../output.ts'
 import { emptyName } from '../problems.ts'
-import { openRequestOf } from '../request.ts'
+import { openRequestOf, trialOf } from '../request.ts'
 import { plain } from '../text.ts'
 
 export const changingCommands: readonly Spec[] = [
@@ -27,27 +25,27 @@ export const changingCommands: readonly Spec[] = [
   {
     spelled: 'close <NAME...>',
     summary: 'Close forwards, by name or by opening',
-    options: [reasonOption],
     examples: [
       'drawbridge close web',
-      'drawbridge close tcp/8080 games',
-      "drawbridge close web --note 'moved to another gateway'",
+      'drawbridge close tcp/8080 games --dry-run',
+      'drawbridge close web --confirm 60s',
     ],
-    act: (call) => changeEach(call, 'closed', call.client.close),
+    options: changeOptions,
+    act: (call) => changeNamed(call, 'closed', call.client.close),
   },
   {
     spelled: 'enable <NAME...>',
     summary: 'Switch forwards on again',
-    options: [reasonOption],
     examples: ['drawbridge enable web'],
-    act: (call) => changeEach(call, 'enabled', call.client.enable),
+    options: changeOptions,
+    act: (call) => changeNamed(call, 'enabled', call.client.enable),
   },
   {
     spelled: 'disable <NAME...>',
     summary: 'Switch forwards off and keep them',
-    options: [reasonOption],
     examples: ['drawbridge disable web', 'drawbridge disable web games'],
-    act: (call) => changeEach(call, 'disabled', call.client.disable),
+    options: changeOptions,
+    act: (call) => changeNamed(call, 'disabled', call.client.disable),
   },
   {
     spelled: 'lockdown',
@@ -59,75 +57,62 @@ export const changingCommands: readonly Spec[] = [
 ]
 
 async function lockdown({ world, client, options, format }: Call): Promise<number> {
-  const { lift = false, note } = options
-  const changed = await client.lockdown(lift, note)
+  const { lift = false, dryRun } = options
+  const changed = await client.lockdown({ lift, ...trialOf(options) })
   const now = lift
     ? 'the forwards are open again'
     : 'no forward is open; lift it with: drawbridge lockdown --lift'
-  await answer(world.terminal, format, changed, () => [`${changed.changed ? '' : 'already so: '}${now}`])
-  return done
+  return answerChange(world.terminal, format, changed, () => {
+    if (dryRun) return planLines(changed.plan)
+    return [`${changed.changed ? '' : 'already so: '}${now}`, ...pendingLines(changed.pending)]
+  })
 }
 
 async function open({ world, client, operands, options, format }: Call): Promise<number> {
   const request = openRequestOf(operands, options, world.now())
   const changed = await client.open(request)
-  warn(world.terminal, changed.warnings)
-  await answer(world.terminal, format, changed, async () => {
-    const lines = forwardLines(changed)
+  return answerChange(world.terminal, format, changed, async () => {
     if (!changed.changed) return [await alreadySo(client, options.name ?? request.forward.listen)]
-    if (!options.dryRun)
-      return [
-        ...lines.map(({ sentence }) => plain(sentence)),
-        ...changed.reached.map(plain),
-        ...pendingLines(changed.pending),
-      ]
-    return lines.map(({ verb, name, sentence }) => `would ${verb} ${name}: ${plain(sentence)}`)
+    if (options.dryRun) return planLines(changed.plan)
+    return [
+      ...forwardLines(changed).map(({ sentence }) => plain(sentence)),
+      ...changed.reached.map(plain),
+      ...pendingLines(changed.pending),
+    ]
   })
-  return done
 }
 
-type Change = (name: string, wishes?: Wishes) => Promise<Changed>
+type Change = (wanted: NamesRequest) => Promise<Changed>
 
-/** With several names, all are tried before the first is changed: a slip in the last one leaves everything as it was. */
-async function changeEach(call: Call, past: string, change: Change): Promise<number> {
-  const { terminal } = call.world
-  const { note } = call.options
-  const names = [...new Set(call.operands)]
+/** Several names are one change: a slip in the last one leaves everything as it was. */
+async function changeNamed(
+  { world, client, operands, options, format }: Call,
+  past: string,
+  change: Change,
+): Promise<number> {
+  const names = [...new Set(operands)]
   if (names.includes('')) throw emptyName()
-  if (names.length > 1) for (const name of names) await change(name, { dry_run: true, note })
-  const results: [string, Changed][] = []
-  for (const name of names) {
-    const changed = await change(name, { note })
-    warn(terminal, changed.warnings)
-    results.push([name, changed])
-  }
-  await answer(terminal, call.format, merged(results.map(([, changed]) => changed)), async () => {
-    const lines: string[] = []
-    for (const [name, changed] of results) {
-      if (!changed.changed) lines.push(await alreadySo(call.client, name))
-      lines.push(...forwardLines(changed).map((line) => `${past} ${line.name}: ${plain(line.sentence)}`))
-      lines.push(...changed.reached.map(plain))
-    }
-    return lines
+  const changed = await change({ names, ...trialOf(options) })
+  return answerChange(world.terminal, format, changed, async () => {
+    if (options.dryRun) return planLines(changed.plan)
+    const lines = forwardLines(changed)
+    const same = lines.length < names.length ? await untouched(client, names, lines) : []
+    const told = lines.map(({ name, sentence }) => `${past} ${name}: ${plain(sentence)}`)
+    return [...same, ...told, ...changed.reached.map(plain), ...pendingLines(changed.pending)]
   })
-  return done
 }
 
-/** One answer of one shape, however many names there were. */
-function merged(all: readonly Changed[]): Changed {
-  return {
-    changed: all.some(({ changed }) => changed),
-    generation: Math.max(...all.map(({ generation }) => generation)),
-    plan: {
-      based: Math.min(...all.map(({ plan }) => plan.based)),
-      lines: all.flatMap(({ plan }) => plan.lines),
-      more: all.reduce((sum, { plan }) => sum + plan.more, 0),
-      nft: all.map(({ plan }) => plan.nft).join(''),
-    },
-    warnings: all.flatMap(({ warnings }) => warnings),
-    reached: all.flatMap(({ reached }) => reached),
-    pending: all.at(-1)?.pending ?? null,
-  }
+/** The named forwards that are as they were; a name may be an opening. */
+async function untouched(
+  client: Call['client'],
+  names: readonly string[],
+  lines: readonly PlanLine[],
+): Promise<readonly string[]> {
+  const changed = new Set(lines.map(({ name }) => name))
+  const views = await Promise.all(names.map((name) => client.forward(name).catch(() => undefined)))
+  return views.flatMap((view) =>
+    view && !changed.has(view.name) ? [`already so: ${plain(view.sentence)}`] : [],
+  )
 }
 
 function forwardLines({ plan }: Changed): readonly PlanLine[] {

@@ -1,12 +1,12 @@
 /** export, plan and apply: the gateway as a file. */
-import type { ApplyRequest, Plan } from '../../api/shapes.ts'
+import type { ApplyRequest } from '../../api/shapes.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, wouldChange } from '../exit.ts'
 import { readGatewayFile } from '../file.ts'
-import { changeLines, future, past, pendingLines, type Tense } from '../lines.ts'
+import { changeLines, past, pendingLines, planLines } from '../lines.ts'
 import { applyOptions, planOptions } from '../options.ts'
-import { answer, printValue, warn } from '../output.ts'
-import { confirmSeconds } from '../request.ts'
+import { answerChange, printValue } from '../output.ts'
+import { permissionsOf, trialOf } from '../request.ts'
 import { plain } from '../text.ts'
 
 export const fileCommands: readonly Spec[] = [
@@ -20,7 +20,11 @@ export const fileCommands: readonly Spec[] = [
     spelled: 'plan',
     summary: 'Say what apply would change; exit 3 when it would change something',
     options: planOptions,
-    examples: ['drawbridge plan -f gateway.yaml', 'drawbridge plan -f gateway.yaml --prune --nft'],
+    examples: [
+      'drawbridge plan -f gateway.yaml',
+      'drawbridge plan -f gateway.yaml --prune --nft',
+      'drawbridge plan -f gateway.yaml -o json',
+    ],
     act: plan,
   },
   {
@@ -29,7 +33,8 @@ export const fileCommands: readonly Spec[] = [
     options: applyOptions,
     examples: [
       'drawbridge apply -f gateway.yaml',
-      'drawbridge apply -f gateway.yaml --prune --dry-run',
+      'drawbridge apply -f gateway.yaml --prune --confirm 60s',
+      'drawbridge apply -f gateway.yaml --based 41',
       'drawbridge export | drawbridge --state /srv/other apply -f -',
     ],
     act: apply,
@@ -46,39 +51,30 @@ async function exportGateway({ world, client, format }: Call): Promise<number> {
 async function plan(call: Call): Promise<number> {
   const { world, client, options, format } = call
   const found = await client.plan(await requestOf(call))
-  await answer(world.terminal, format, found, () => [
-    ...linesOf(found, future),
+  const code = await answerChange(world.terminal, format, found, () => [
+    ...planLines(found),
     ...(options.nft && found.nft !== '' ? ['', found.nft.trimEnd()] : []),
   ])
-  return found.lines.length === 0 ? done : wouldChange
+  return code === done && found.lines.length > 0 ? wouldChange : code
 }
 
 async function apply(call: Call): Promise<number> {
   const { world, client, options, format } = call
   const changed = await client.apply(await requestOf(call))
-  warn(world.terminal, changed.warnings)
-  await answer(world.terminal, format, changed, () => [
-    ...linesOf(changed.plan, options.dryRun ? future : past),
-    ...changed.reached.map(plain),
-    ...pendingLines(changed.pending),
-  ])
-  return done
+  return answerChange(world.terminal, format, changed, () => {
+    const { plan: made, pending, reached } = changed
+    if (options.dryRun || made.lines.length === 0) return planLines(made)
+    const more = made.more > 0 ? [`and ${made.more} more`] : []
+    return [...changeLines(made.lines, past), ...more, ...reached.map(plain), ...pendingLines(pending)]
+  })
 }
 
 async function requestOf({ world, options }: Call): Promise<ApplyRequest> {
-  const { file = '-', prune, privileged, takeOver, dryRun, confirm, note } = options
+  const { file = '-', prune } = options
   return {
     gateway: await readGatewayFile(file, world.stdin),
     ...(prune && { prune }),
-    ...(privileged && { privileged }),
-    ...(takeOver && { take_over: takeOver }),
-    ...(dryRun && { dry_run: dryRun }),
-    ...(note !== undefined && { note }),
-    ...(confirm !== undefined && { confirm: confirmSeconds(confirm) }),
+    ...permissionsOf(options),
+    ...trialOf(options),
   }
-}
-
-function linesOf({ lines, more, based }: Plan, tense: Tense): readonly string[] {
-  if (lines.length === 0) return [`already so: nothing differs from generation ${based}`]
-  return [...changeLines(lines, tense), ...(more > 0 ? [`and ${more} more`] : [])]
 }

@@ -3,11 +3,11 @@ import type { AuditEntry, Deed, HistoryEntry, Sides } from '../../api/shapes.ts'
 import { auditPages, seenFile, verifyLog } from '../auditing.ts'
 import type { Call, Spec } from '../command.ts'
 import { done } from '../exit.ts'
-import { changeLines, future, infinitive, past, pendingLines, subjectOf } from '../lines.ts'
-import { auditOptions, rollbackOptions } from '../options.ts'
-import { answer, printPages, warn } from '../output.ts'
-import { badCount, badGeneration } from '../problems.ts'
-import { confirmSeconds, whenOf } from '../request.ts'
+import { changeLines, infinitive, past, pendingLines, planLines, subjectOf } from '../lines.ts'
+import { auditOptions, changeOptions } from '../options.ts'
+import { answer, answerChange, printPages } from '../output.ts'
+import { badCount } from '../problems.ts'
+import { generationOf, isGeneration, trialOf, whenOf } from '../request.ts'
 import { layTable } from '../table.ts'
 import { counted, plain } from '../text.ts'
 
@@ -40,7 +40,7 @@ export const pastCommands: readonly Spec[] = [
   {
     spelled: 'rollback [N]',
     summary: 'Make everything what it was in generation N, or before the last change, as a new generation',
-    options: rollbackOptions,
+    options: changeOptions,
     examples: [
       'drawbridge rollback',
       'drawbridge rollback 7 --dry-run',
@@ -176,28 +176,16 @@ async function diff({ world, client, operands, format }: Call): Promise<number> 
 
 async function rollback({ world, client, operands, options, format }: Call): Promise<number> {
   const [to] = operands.map(generationOf)
-  const { dryRun, confirm, note } = options
-  const changed = await client.rollback({ to, dry_run: dryRun, confirm: confirmSeconds(confirm), note })
-  warn(world.terminal, changed.warnings)
-  await answer(world.terminal, format, changed, () =>
-    changed.changed
-      ? [...changeLines(changed.plan.lines, dryRun ? future : past), ...pendingLines(changed.pending)]
-      : [`already so: nothing differs from generation ${to ?? changed.generation}`],
-  )
-  return done
+  const changed = await client.rollback({ to, ...trialOf(options) })
+  return answerChange(world.terminal, format, changed, () => {
+    const { plan, pending, generation } = changed
+    if (!changed.changed) return [`already so: nothing differs from generation ${to ?? generation}`]
+    return options.dryRun ? planLines(plan) : [...changeLines(plan.lines, past), ...pendingLines(pending)]
+  })
 }
 
 async function confirm({ world, client, format }: Call): Promise<number> {
   const kept = await client.confirm()
   await answer(world.terminal, format, kept, () => [`kept: generation ${kept.generation}`])
   return done
-}
-
-function isGeneration(text: string): boolean {
-  return /^\d{1,15}$/.test(text)
-}
-
-function generationOf(text: string): number {
-  if (!isGeneration(text)) throw badGeneration(text)
-  return Number(text)
 }

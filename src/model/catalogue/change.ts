@@ -66,6 +66,18 @@ export const changeProblems = {
     says: () => 'this connection is older than the change, so it does not show that you can still get in',
     remedy: () => 'Confirm over a new connection: drawbridge confirm opens one by itself.',
   }),
+  'old-session': entry<{ client: string }>({
+    status: 409,
+    says: ({ client }) =>
+      `this SSH session from ${client} is older than the change, so it does not show that you can still log in`,
+    remedy: () => 'Open a new SSH session and say there, outside of tmux or screen: drawbridge confirm.',
+  }),
+  'confirmation-required': entry<{ why: string }>({
+    status: 409,
+    says: ({ why }) => `the change touches what you stand on: ${why}`,
+    remedy: () =>
+      'Add --confirm 60s: it is undone unless you confirm it. Add --confirm 0 if you know that you stay in.',
+  }),
   'no-such-generation': entry<{ wanted: string; now: number }>({
     status: 404,
     says: ({ wanted, now }) => `there is no generation ${wanted}; the gateway is at ${now}`,

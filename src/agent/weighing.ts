@@ -1,0 +1,29 @@
+/** What a change would do to the connections there are: judged as it would be done, and nothing is done. */
+import { effectsOf, judgeOf, type Left } from '../compile/fates.ts'
+import type { Machine } from './agent.ts'
+import type { Holding } from './holding.ts'
+import { judgeFlows, seeFlows } from './mending.ts'
+import type { WeighAnswer, WeighMessage } from './protocol.ts'
+
+/** `holding` is changed and changed back within one turn; the flows are read before. */
+export async function weigh(
+  { door, readHost }: Pick<Machine, 'door' | 'readHost'>,
+  holding: Holding,
+  { change, own }: WeighMessage,
+): Promise<WeighAnswer> {
+  const ours = new Set(readHost().addresses)
+  const { register } = holding
+  const left: Left = { ...holding.tries(change, (touched) => touched), unknown: false, ours }
+  const seen = await seeFlows(door, register, left)
+  const before = judgeOf(register, { ...left, former: [], present: [] })
+  const judged = holding
+    .tries(change, () => judgeFlows(seen, register, left))
+    // What drains already does so because of an older change.
+    .filter(({ flow, fate }) => before(flow)?.fate !== fate)
+  const isOwn = ({ protocol, source, sourcePort }: (typeof judged)[number]['flow']) =>
+    protocol === 'tcp' && source === own?.address && sourcePort === own.port
+  return {
+    effects: effectsOf(judged),
+    breaksOwn: judged.some(({ flow, fate }) => fate === 'break' && isOwn(flow)),
+  }
+}

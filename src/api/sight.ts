@@ -1,0 +1,41 @@
+/** The machine as the agent sees it. Without an agent it is what was seen last. */
+import type { AgentClient } from '../agent/client.ts'
+import type { PutMessage, WeighAnswer } from '../agent/protocol.ts'
+import { Problem } from '../model/problem.ts'
+import type { Session } from '../model/session.ts'
+import type { Surroundings } from './conflicts.ts'
+import { nothingAround, survey } from './survey.ts'
+
+export class Sight {
+  readonly #agent: AgentClient
+  surroundings: Surroundings = nothingAround
+
+  constructor(agent: AgentClient) {
+    this.#agent = agent
+  }
+
+  async look(): Promise<void> {
+    this.surroundings = (await survey(this.#agent)) ?? this.surroundings
+  }
+
+  /** Who is connected to these ports of this machine; nobody, where that cannot be known. */
+  async sessions(ports: readonly number[]): Promise<readonly Session[]> {
+    if (ports.length === 0) return []
+    return (await unlessAway(this.#agent.ask({ verb: 'sessions', ports: [...ports] }))) ?? []
+  }
+
+  /** What a change would do to live connections; null where that is not known. */
+  async weigh(change: PutMessage, from: Session | undefined): Promise<WeighAnswer | null> {
+    const own = from ? { address: from.client.text, port: from.clientPort } : null
+    return (await unlessAway(this.#agent.ask({ verb: 'weigh', change, own }))) ?? null
+  }
+}
+
+async function unlessAway<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'agent-away') return undefined
+    throw error
+  }
+}

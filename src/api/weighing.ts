@@ -1,0 +1,83 @@
+/** What a change would do and what stands against it, asked of the store and the agent before anything is done. */
+import type { Forward } from '../model/forward.ts'
+import { Intervals } from '../model/intervals.ts'
+import type { Hidden } from '../model/listeners.ts'
+import { type Change, isEmpty } from '../model/register.ts'
+import type { Session } from '../model/session.ts'
+import { tentativeMessage } from '../reconcile/pass.ts'
+import type { Asking } from './asking.ts'
+import { hiddenBy } from './conflicts.ts'
+import type { Parts } from './gateway.ts'
+import { planOf } from './plan.ts'
+import { hiddenAnew } from './refusals.ts'
+import type { Plan } from './shapes.ts'
+import type { Sight } from './sight.ts'
+import { doorsOf, narrows, reasonsToConfirm } from './standing.ts'
+import { conflictsOf, hiddenProblems } from './survey.ts'
+import { warningsOf } from './warnings.ts'
+
+/** What a command wants, worked out on the register as it is at that moment. */
+export interface Wanted {
+  readonly change: Change
+  /** The forwards that the command speaks of, for warnings. */
+  readonly named: readonly Forward[]
+}
+
+export interface Weighed extends Wanted {
+  readonly plan: Plan
+  /** Who was connected to this machine, where that matters. */
+  readonly sessions: readonly Session[]
+}
+
+/** The plan of a change, with what only the machine knows of it. */
+export async function weigh(
+  { store, agent }: Pick<Parts, 'store' | 'agent'>,
+  sight: Sight,
+  { change, named }: Wanted,
+  asking: Asking,
+): Promise<Weighed> {
+  const { register } = store
+  const doors = doorsOf(sight.surroundings.listeners, asking.from)
+  const asksFlows = !isEmpty(change) && (asking.dryRun || asking.from !== undefined)
+  const asksSessions = narrows(register, change) || (asking.confirm && asking.from)
+  const hidden = asking.takeOver ? [] : hiddenAnew(register, change, sight.surroundings.listeners)
+  const [weighed, sessions, refusals, warnings] = await Promise.all([
+    asksFlows ? sight.weigh(tentativeMessage(store, change), asking.from) : null,
+    asksSessions ? sight.sessions(doors.map(({ port }) => port)) : [],
+    hiddenProblems(agent, hidden),
+    warningsAbout({ store, agent }, sight, { named, hidden, dryRun: asking.dryRun }),
+  ])
+  const standing = { doors, sessions, breaksOwn: weighed?.breaksOwn ?? false }
+  const plan = planOf(store, change, asking.dryRun, {
+    conflicts: refusals.map((problem) => problem.details()),
+    warnings,
+    flows: weighed?.effects ?? null,
+    confirm: reasonsToConfirm(register, change, standing),
+  })
+  return { change, named, plan, sessions }
+}
+
+interface About {
+  readonly named: readonly Forward[]
+  readonly hidden: readonly Hidden[]
+  readonly dryRun: boolean
+}
+
+/** What is refused is not told as a warning too. */
+async function warningsAbout(
+  { store, agent }: Pick<Parts, 'store' | 'agent'>,
+  { surroundings }: Sight,
+  { named, hidden: refused, dryRun }: About,
+): Promise<readonly string[]> {
+  const { settings, lists } = store.register
+  const forwards = new Intervals(named)
+  const hidden = refused.length > 0 ? [] : hiddenBy(forwards, surroundings.listeners)
+  const mood = dryRun ? 'would go' : 'go'
+  return [
+    ...(settings.locked && named.length > 0 ? [lockedWarning] : []),
+    ...warningsOf(named, lists, surroundings.addresses),
+    ...(await conflictsOf(agent, { forwards, hidden }, surroundings, mood)),
+  ]
+}
+
+const lockedWarning = 'the lockdown is on: no forward is open until drawbridge lockdown --lift'
