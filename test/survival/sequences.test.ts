@@ -30,7 +30,7 @@ interface World {
   readonly past: Map<number, Model>
 }
 
-const runs = amount(2, 40)
+const runs = amount(2, 30)
 const longest = amount(10, 25)
 
 test(`${runs} random sequences, seed ${seed}`, { timeout: amount(120_000, 3_600_000) }, async (t) => {

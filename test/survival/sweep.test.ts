@@ -29,7 +29,7 @@ const all = (Object.keys(calls) as Part[]).flatMap((part) =>
 )
 
 /** Some call often for each other thread that they wake. */
-const deepest = 25
+const deepest = 12
 
 /** Kills a process as it enters the n-th of these system calls, counted by thread, before the kernel carries it out. */
 function callTrap(part: Part, call: string, nth: number, pid: () => number | undefined): Trap {
