@@ -48,7 +48,7 @@ test(`crashes at named points, seed ${seed}`, { timeout: amount(120_000, 3_600_0
       .sort((a, b) => a.lot - b.lot)
       .slice(0, most)
       .map(({ one }) => one)
-  const sample = drawn(points, amount(8, points.length))
+  const sample = drawn(points, amount(6, points.length))
   const sure = sample.map((point) => ({ point, kind: kindFor(point), times: 1 }))
   const more = drawn(pairs, amount(0, 150))
   const times: number[] = []
