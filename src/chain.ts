@@ -42,7 +42,12 @@ export function follow(before: string, digest: string): string {
 
 /** The hash of the entry that stands after the one with the hash `before`. */
 export function hashOf(before: string, link: Link): string {
-  return link.command === '' ? firstSchemaHash(before, link) : follow(before, digestOf(link))
+  return isOfFirstSchema(link) ? firstSchemaHash(before, link) : follow(before, digestOf(link))
+}
+
+/** It had no command, and what its hash does not cover must be empty too. */
+function isOfFirstSchema({ command, uid, address }: Link): boolean {
+  return command === '' && uid === null && address === ''
 }
 
 /** Each field with its length, so that no text could be shifted between two of them. */
