@@ -75,6 +75,56 @@ test('every command leaves an entry: who, from where, what, before and after, an
   expect([code, JSON.parse(stdout)]).toEqual([0, { entries: 11, missing: [], seen: 11 }])
 })
 
+/** The lines of the log in what was printed; `prefix` is what stands before each. */
+function journalled(output: string, prefix = ''): readonly Record<string, unknown>[] {
+  const lines = output.split('\n').filter((line) => line.includes('{"drawbridge":{"entry"'))
+  return lines.map((line) => {
+    expect(line.startsWith(`${prefix}{`)).toBe(true)
+    return (JSON.parse(line.slice(prefix.length)) as { drawbridge: Record<string, unknown> }).drawbridge
+  })
+}
+
+test('each entry is a line of JSON on standard output, and arrives whole in a syslog', async (t) => {
+  const lab = await startLab(t)
+  const drawbridge = await startDrawbridge(lab)
+  await drawbridge.opens('tcp/8080', server, { note: 'Zoë’s "lab"' })
+  await drawbridge.api.down(false)
+  await expect.poll(() => journalled(drawbridge.output()).length, { timeout: 30_000 }).toBe(2)
+  const printed = drawbridge.output()
+  await drawbridge.start()
+  const entries = await entriesOf(drawbridge)
+  expect(journalled(printed)).toEqual(
+    entries.map(({ forwards, lists, settings, ...deed }) => ({
+      ...deed,
+      change: { forwards, lists, settings },
+      forwards: expect.objectContaining({ count: Object.keys(forwards).length }),
+      lists: { count: 0, first: [] },
+    })),
+  )
+  const [socket, log] = [join(drawbridge.state, 'log'), join(drawbridge.state, 'log.txt')]
+  const syslog = lab.gateway.spawn('socat', ['-u', `UNIX-RECV:${socket}`, `OPEN:${log},creat,append`])
+  await expect.poll(() => existsSync(socket), { timeout: 30_000 }).toBe(true)
+  const lines = printed.split('\n').filter((line) => line.startsWith('{"drawbridge":{"entry"'))
+  const logger = ['-t', 'drawbridge', '--prio-prefix', '--size', '64KiB', '-u', socket]
+  await lab.gateway.run('logger', logger, { input: lines.map((line) => `<5>${line}\n`).join('') })
+  await expect
+    .poll(() => (existsSync(log) ? readFileSync(log, 'utf8') : ''), { timeout: 30_000 })
+    .toContain('"command":"down"')
+  const received = readFileSync(log, 'utf8')
+  for (const line of lines) expect(received).toContain(`drawbridge: ${line}`)
+  // Facility user (1), level notice (5): RFC 3164.
+  expect(received).toMatch(/^<13>/)
+  await syslog.end()
+})
+
+test('where systemd reads standard output, the level stands before each line', async (t) => {
+  const lab = await startLab(t)
+  const journal = 'JOURNAL_STREAM=$(stat -Lc %d:%i /proc/$$/fd/1) exec "$@"'
+  const drawbridge = await startDrawbridge(lab, ['sh', '-c', journal, 'sh'])
+  await drawbridge.opens('tcp/8080', server)
+  await expect.poll(() => journalled(drawbridge.output(), '<5>').length, { timeout: 30_000 }).toBe(1)
+})
+
 test('what is done to the database beside Drawbridge is found, and root may begin anew', async (t) => {
   const drawbridge = await startDrawbridge(await startLab(t))
   const verify = () => drawbridge.cli(['audit', '--verify'])
