@@ -67,13 +67,26 @@ const rules: readonly Rule[] = [
     why: 'the agent uses the kernel, not the other way round',
   },
   {
-    from: anythingBut('store/sqlite.ts', 'store/migrations.ts', 'store/log.ts'),
+    from: anythingBut(
+      'store/sqlite.ts',
+      'store/migrations.ts',
+      'store/log.ts',
+      'store/file.ts',
+      'store/seal.ts',
+    ),
     mustNot: among('node:sqlite'),
     why: 'the store alone knows where things are kept',
   },
   {
     from: among('reconcile/', 'doctor/', 'api/', 'agent/', 'cli/'),
-    mustNot: among('store/sqlite.ts', 'store/migrations.ts', 'store/log.ts', 'store/memory.ts'),
+    mustNot: among(
+      'store/sqlite.ts',
+      'store/migrations.ts',
+      'store/log.ts',
+      'store/file.ts',
+      'store/seal.ts',
+      'store/memory.ts',
+    ),
     why: "the choice is the composition root's",
   },
   {

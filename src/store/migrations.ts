@@ -1,5 +1,5 @@
 /** The database's shape, by number. A migration is never edited once it has been released; the next one mends it. */
-import type { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 
 const migrations: readonly string[] = [
   `CREATE TABLE state (
@@ -46,7 +46,12 @@ const migrations: readonly string[] = [
    ) STRICT;
    ALTER TABLE state ADD COLUMN entry INTEGER NOT NULL DEFAULT 0;
    UPDATE state SET entry = generation;`,
+  // What is kept beside the log is covered by a hash too; empty until the first change.
+  "ALTER TABLE state ADD COLUMN seal TEXT NOT NULL DEFAULT '';",
 ]
+
+/** The number of the newest shape. */
+export const newestVersion = migrations.length
 
 /** Throws, and has written nothing, when a newer program made the database. */
 export function refuseNewer(database: DatabaseSync): void {
@@ -66,6 +71,21 @@ export function migrate(database: DatabaseSync): void {
   })
 }
 
-function versionOf(database: DatabaseSync): number {
+/** The tables that a database of this version has, as text. */
+export function schemaAt(version: number): string {
+  const database = new DatabaseSync(':memory:')
+  for (const step of migrations.slice(0, version)) database.exec(step)
+  const schema = schemaOf(database)
+  database.close()
+  return schema
+}
+
+/** The tables of a database, as text. */
+export function schemaOf(database: DatabaseSync): string {
+  const columns = 'type, name, tbl_name, sql'
+  return JSON.stringify(database.prepare(`SELECT ${columns} FROM sqlite_schema ORDER BY type, name`).all())
+}
+
+export function versionOf(database: DatabaseSync): number {
   return (database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version
 }

@@ -1,47 +1,56 @@
 /** The store of one machine: SQLite in WAL mode, every commit flushed to the disk before it is acknowledged. */
 import { dirname, join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { parseForward } from '../model/forward.ts'
 import { parseList } from '../model/gateway.ts'
 import { Problem } from '../model/problem.ts'
 import { asKept, type Change, noChange } from '../model/register.ts'
-import { type Archives, archivesIn } from './archive.ts'
+import { archivesIn } from './archive.ts'
 import { archiveOld } from './archiving.ts'
+import { openDatabase } from './file.ts'
 import { type Kept, Ledger } from './ledger.ts'
 import { openLog } from './log.ts'
-import { migrate, refuseNewer } from './migrations.ts'
 import { printSettings, readSettings } from './record.ts'
-import type { Origin, Pending, SettingsDocument, Store } from './store.ts'
+import { forwardRow, listRow, type Rows, type Sealed, sealOf } from './seal.ts'
+import type { Origin, Pending, Recorded, SettingsDocument, Store } from './store.ts'
 
-/** Opens or makes the database at `path`. Throws `store-unusable`; then the file is as it was. */
+/** Opens or makes the database at `path`. Throws `store-unusable` or `store-busy`; then the file is as it was. */
 export function openSqliteStore(path: string): Store {
   let database: DatabaseSync | undefined
   try {
-    database = new DatabaseSync(path)
-    refuseNewer(database)
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
-    migrate(database)
-    return storeOf(database, archivesIn(join(dirname(path), 'audit')))
+    database = openDatabase(path)
+    return storeOf(database, path)
   } catch (error) {
     database?.close()
+    if (error instanceof Problem && error.code === 'store-busy') throw error
     throw Problem.of('store-unusable', { path, why: (error as Error).message }, error)
   }
 }
 
-function storeOf(database: DatabaseSync, archives: Archives): Store {
+function storeOf(database: DatabaseSync, path: string): Store {
+  const archives = archivesIn(join(dirname(path), 'audit'))
   const ledger = new Ledger()
   const log = openLog(database)
   load(database, ledger)
   ledger.base = log.base() ?? ledger.base
   const writer = prepare(database)
+  const seal = sealOf(database)
+  const kept = (work: () => void) => written(path, () => inTransaction(database, work))
+  const keep = (what: Kept, record: Recorded, rows: Rows, more: () => void) => {
+    const state = stateAfter(ledger, what)
+    const { hash, take } = seal.after(rows, state)
+    kept(() => {
+      more()
+      putState(writer, state, hash, record)
+      log.append(record)
+    })
+    take()
+  }
   let archiving = Promise.resolve()
   const act = (origin: Origin) =>
     ledger.act(origin, (record) => {
       const pending = record.command === 'confirm' ? null : ledger.pending
-      inTransaction(database, () => {
-        putState(writer, ledger, { record, given: new Map(), pending })
-        log.append(record)
-      })
+      keep({ record, given: new Map(), pending }, record, new Map(), () => {})
     })
   return {
     get generation() {
@@ -59,11 +68,8 @@ function storeOf(database: DatabaseSync, archives: Archives): Store {
       return ledger
     },
     commit: (change, origin, circumstances, options = {}) =>
-      ledger.commit(change, origin, circumstances, options, (kept) =>
-        inTransaction(database, () => {
-          write(writer, change, ledger, kept)
-          log.append(kept.record)
-        }),
+      ledger.commit(change, origin, circumstances, options, (what) =>
+        keep(what, what.record, rowsOf(change, ledger, what), () => write(writer, change, ledger, what)),
       ),
     confirm: act,
     record: act,
@@ -71,11 +77,9 @@ function storeOf(database: DatabaseSync, archives: Archives): Store {
     entries: async (after, most) =>
       (after < ledger.base.entry && (await archives.page(after, most))) || log.page(after, most, ledger.base),
     startOf: (after, since) => log.startOf(after, since, ledger.base),
-    archive: (keep) => {
+    archive: (young) => {
       // One after the other: two would write the same file.
-      archiving = archiving
-        .catch(() => {})
-        .then(() => archiveOld(log, ledger, archives, keep, (work) => inTransaction(database, work)))
+      archiving = archiving.catch(() => {}).then(() => archiveOld(log, ledger, archives, young, kept))
       return archiving
     },
     bytes: () => Number(database.prepare(usedBytes).get()?.bytes),
@@ -141,7 +145,7 @@ function prepare(database: DatabaseSync) {
     putList: database.prepare('INSERT OR REPLACE INTO lists (name, body) VALUES (?, ?)'),
     removeList: database.prepare('DELETE FROM lists WHERE name = ?'),
     putState: database.prepare(
-      'INSERT OR REPLACE INTO state (one, generation, next_number, settings, pending, head, entry) VALUES (1, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO state (one, generation, next_number, settings, pending, head, entry, seal) VALUES (1, ?, ?, ?, ?, ?, ?, ?)',
     ),
   }
 }
@@ -167,6 +171,35 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
+/** SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN: the disk, not the change. */
+const ofTheDisk = [8, 10, 13, 14]
+
+function written<T>(path: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!ofTheDisk.includes(((error as { errcode?: number }).errcode ?? 0) % 256)) throw error
+    throw Problem.of('store-unwritable', { path, why: (error as Error).message }, error)
+  }
+}
+
+/** The rows that a change makes, changes and removes. */
+function rowsOf(
+  { put, remove, putLists, removeLists }: Change,
+  ledger: Ledger,
+  { record, given }: Kept,
+): Rows {
+  const rows = new Map<string, string | null>()
+  for (const name of remove) rows.set(forwardRow(0, name, '')[0], null)
+  for (const { name } of put) {
+    const number = given.get(name) ?? ledger.numberOf(name)
+    rows.set(...forwardRow(number, name, JSON.stringify(record.forwards[name]?.after)))
+  }
+  for (const name of removeLists) rows.set(listRow(name, '')[0], null)
+  for (const { name } of putLists) rows.set(...listRow(name, JSON.stringify(record.lists[name]?.after)))
+  return rows
+}
+
 function write(to: Writer, change: Change, ledger: Ledger, kept: Kept): void {
   const { forwards, lists } = kept.record
   for (const name of change.remove) to.removeForward.run(name)
@@ -176,12 +209,18 @@ function write(to: Writer, change: Change, ledger: Ledger, kept: Kept): void {
   }
   for (const name of change.removeLists) to.removeList.run(name)
   for (const { name } of change.putLists) to.putList.run(name, JSON.stringify(lists[name]?.after))
-  putState(to, ledger, kept)
 }
 
-function putState(to: Writer, { nextNumber, register }: Ledger, { record, given, pending }: Kept): void {
-  const { generation, entry, hash } = record
-  const settings = JSON.stringify(record.settings.after ?? printSettings(register.settings))
-  const waiting = pending && JSON.stringify(pending)
-  to.putState.run(generation, nextNumber + given.size, settings, waiting, hash, entry)
+function stateAfter({ nextNumber, register }: Ledger, { record, given, pending }: Kept): Sealed {
+  return {
+    generation: record.generation,
+    next_number: nextNumber + given.size,
+    settings: JSON.stringify(record.settings.after ?? printSettings(register.settings)),
+    pending: pending && JSON.stringify(pending),
+  }
+}
+
+function putState(to: Writer, state: Sealed, seal: string, { hash, entry }: Recorded): void {
+  const { generation, next_number, settings, pending } = state
+  to.putState.run(generation, next_number, settings, pending, hash, entry, seal)
 }

@@ -46,7 +46,7 @@ export const runningProblems = {
   'boot-file': entry<{ words: string }>({
     status: 500,
     says: ({ words }) => `the forwards are in force, but could not be written for the next boot: ${words}`,
-    remedy: () => 'Make room in the state directory; it is written again with the next change.',
+    remedy: () => 'Make room in the state directory, or mount it writable; it is written again by itself.',
   }),
   'controller-away': entry<{ socket: string; why: string }>({
     status: 503,
@@ -59,10 +59,39 @@ export const runningProblems = {
     remedy: () => 'Use that one, or give this one another directory with --state.',
   }),
   'store-unusable': entry<{ path: string; why: string }>({
-    status: 500,
+    status: 503,
     says: ({ path, why }) => `the store ${path} cannot be used: ${why}`,
     remedy: () =>
-      'The kernel keeps its forwards. Put back a good copy of the file, or move it away to start empty.',
+      'The forwards in the kernel go on. Put back a good copy of it; or save what is in force with: sudo drawbridge export --last-good > gateway.yaml, move the store away, apply that file, and say: drawbridge accept.',
+  }),
+  'store-unwritable': entry<{ path: string; why: string }>({
+    status: 507,
+    says: ({ path, why }) => `nothing was changed, as the store ${path} cannot be written: ${why}`,
+    remedy: () =>
+      'Make room on its disk, or mount it writable, and make the change again. The forwards go on.',
+  }),
+  'store-busy': entry<{ path: string; pid: number }>({
+    status: 409,
+    says: ({ path, pid }) =>
+      `the store ${path} is in use by ${pid > 0 ? `process ${pid}` : 'another process'}`,
+    remedy: () => 'Use the Drawbridge that runs there, or give this one another directory with --state.',
+  }),
+  'store-behind': entry<{ store: number; known: number }>({
+    status: 409,
+    says: ({ store, known }) =>
+      `the store is at generation ${store}, but the kernel holds ${known > 0 ? `generation ${known}` : 'the forwards'} of one that knew more; nothing is written to the kernel`,
+    remedy: () =>
+      'If this store is meant: drawbridge accept. Else put back the right one; what is in force is printed by: sudo drawbridge export --last-good.',
+  }),
+  'state-unusable': entry<{ path: string; why: string }>({
+    status: 503,
+    says: ({ path, why }) => `the state directory ${path} cannot be used: ${why}`,
+    remedy: () => 'Mend it and start again: sudo drawbridge up. The forwards in the kernel go on meanwhile.',
+  }),
+  'no-last-good': entry<{ path: string; why: string }>({
+    status: 404,
+    says: ({ path, why }) => `there is no last good gateway in ${path}: ${why}`,
+    remedy: () => 'Name the state directory with --state. The file is root’s, so use sudo.',
   }),
   'no-such-route': entry<{ method: string; path: string }>({
     status: 404,
