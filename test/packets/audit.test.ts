@@ -137,7 +137,7 @@ test('what is done to the database beside Drawbridge is found, and root may begi
     drawbridge,
     "UPDATE audit SET actor = 'root' WHERE entry = 2",
     'DELETE FROM audit WHERE entry = 3',
-    'UPDATE state SET generation = 2, entry = 2, head = (SELECT hash FROM audit WHERE entry = 2)',
+    "UPDATE state SET generation = 2, entry = 2, head = (SELECT hash FROM audit WHERE entry = 2), seal = ''",
     'DELETE FROM forwards WHERE number = 3',
   )
   await drawbridge.start()
