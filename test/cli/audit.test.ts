@@ -178,9 +178,9 @@ test('what a name, an address or a note says is shown, and obeyed by no terminal
 })
 
 test.each([
-  [['close', 'web', '--note', 'a & b'], '/api/v1/forwards/web?note=a+%26+b', undefined],
-  [['disable', 'web', '--note', 'why'], '/api/v1/forwards/web/disable?note=why', undefined],
-  [['enable', 'web', '--note', 'why'], '/api/v1/forwards/web/enable?note=why', undefined],
+  [['close', 'web', '--note', 'a & b'], '/api/v1/close', { names: ['web'], note: 'a & b' }],
+  [['disable', 'web', '--note', 'why'], '/api/v1/disable', { names: ['web'], note: 'why' }],
+  [['enable', 'web', '--note', 'why'], '/api/v1/enable', { names: ['web'], note: 'why' }],
   [['lockdown', '--note', 'why'], '/api/v1/lockdown', { lift: false, note: 'why' }],
   [['rollback', '3', '--note', 'why'], '/api/v1/rollback', { to: 3, note: 'why' }],
 ])('%j says why', async (command, path, body) => {

@@ -10,7 +10,7 @@ import { run } from '../../src/cli/program.ts'
 import type { World } from '../../src/cli/world.ts'
 import { Problem } from '../../src/model/problem.ts'
 
-interface Asked {
+export interface Asked {
   readonly method: string
   readonly path: string
   readonly body: unknown
