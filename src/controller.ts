@@ -7,7 +7,8 @@ import { agentAt } from './agent/client.ts'
 import { buildApp, loadAll } from './api/app.ts'
 import { GatewayService } from './api/gateway.ts'
 import { GatewayReader } from './api/reading.ts'
-import { journalLine, priorityPrefix, spokenLine } from './journal.ts'
+import { watchConflicts } from './api/watching.ts'
+import { conflictLine, journalLine, priorityPrefix, spokenConflict, spokenLine } from './journal.ts'
 import { Problem } from './model/problem.ts'
 import { apiSocket } from './paths.ts'
 import { startConfirmation } from './reconcile/confirmation.ts'
@@ -71,16 +72,22 @@ async function main(): Promise<void> {
   })
   const stopRotation = startRotation(store, (why) => process.stderr.write(`drawbridge: ${why}\n`))
   const parts = { store, agent, runner, clock }
+  const reader = new GatewayReader(parts)
+  const conflict = process.stdout.isTTY ? spokenConflict : conflictLine
+  const stopWatching = watchConflicts(reader.conflicts, clock, (sentence, there) =>
+    process.stdout.write(level + conflict(sentence, there)),
+  )
   const app = buildApp({
     ...parts,
     service: new GatewayService(parts),
-    reader: new GatewayReader(parts),
+    reader,
     version,
     stop: () => stop(0),
   })
 
   const socket = apiSocket(values.run)
   const stop = (code: number) => {
+    stopWatching()
     stopConfirmation()
     stopExpiry()
     stopWitness()

@@ -1,5 +1,6 @@
-/** One line for each entry of the log on standard output: structured for a journal, in words for a person who watches. */
+/** One line for each entry of the log and each conflict on standard output: structured for a journal, in words for a person who watches. */
 import { fstatSync } from 'node:fs'
+
 import type { BeforeAfter, Recorded } from './store/store.ts'
 
 /** A change of 64,000 forwards is told by its first names and how many there are. */
@@ -44,6 +45,15 @@ export function spokenLine({ generation, actor, how, command, forwards, lists, s
 export function priorityPrefix(env: NodeJS.ProcessEnv, output: number): string {
   const { dev, ino } = fstatSync(output)
   return env.JOURNAL_STREAM === `${dev}:${ino}` ? '<5>' : ''
+}
+
+/** A conflict that has appeared, or is over. */
+export function conflictLine(sentence: string, there: boolean): string {
+  return `${JSON.stringify({ drawbridge: { conflict: sentence, over: !there } })}\n`
+}
+
+export function spokenConflict(sentence: string, there: boolean): string {
+  return `drawbridge: ${there ? 'conflict' : 'no conflict any more'}: ${sentence}\n`
 }
 
 interface Verbs {

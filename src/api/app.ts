@@ -193,7 +193,7 @@ async function status(
     forwards: store.register.forwards.size,
     problem: problem?.details() ?? null,
     pending: pendingView(store),
-    conflicts: facts ? await reader.conflicts() : [],
+    conflicts: (facts && (await reader.conflicts())) ?? [],
     locked: store.register.settings.locked,
     version,
   }

@@ -17,7 +17,7 @@ import type {
   HistoryEntry,
   LogView,
 } from './shapes.ts'
-import { liveConflicts } from './survey.ts'
+import { type LookForConflicts, liveConflicts } from './survey.ts'
 
 /** Which entries of the log. */
 interface Wanted {
@@ -31,7 +31,7 @@ interface Wanted {
 export class GatewayReader {
   readonly #parts: Pick<Parts, 'store' | 'agent'>
   /** What else of this machine wants the packets of forwards, now. */
-  readonly conflicts: () => Promise<readonly string[]>
+  readonly conflicts: LookForConflicts
 
   constructor(parts: Pick<Parts, 'store' | 'agent'>) {
     this.#parts = parts

@@ -84,12 +84,15 @@ export async function conflictsOf(
   return bounded([...services, ...meetingSentences(forwards, surroundings, mood), ...questions])
 }
 
-/** The conflicts there are now. The forwards are sorted once for each generation. */
-export function liveConflicts(agent: AgentClient, store: Store): () => Promise<readonly string[]> {
+export type LookForConflicts = () => Promise<readonly string[] | undefined>
+
+/** The conflicts there are now; undefined where the agent cannot say. The forwards are sorted once for each generation. */
+export function liveConflicts(agent: AgentClient, store: Store): LookForConflicts {
   let sorted: { readonly at: number; readonly forwards: Intervals } | undefined
   return async () => {
     const surroundings = await survey(agent)
-    if (!surroundings || store.register.settings.locked) return []
+    if (!surroundings) return undefined
+    if (store.register.settings.locked) return []
     if (sorted?.at !== store.generation) {
       sorted = { at: store.generation, forwards: new Intervals(store.register.forwards.values()) }
     }

@@ -3,7 +3,8 @@ import { closeSync, fstatSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { journalLine, priorityPrefix, spokenLine } from '../../src/journal.ts'
+import { conflictLine, journalLine, priorityPrefix, spokenConflict, spokenLine } from '../../src/journal.ts'
+
 import { parseForward } from '../../src/model/forward.ts'
 import { parseList } from '../../src/model/gateway.ts'
 import { asKept, noChange } from '../../src/model/register.ts'
@@ -87,4 +88,13 @@ test('a level stands before the line where systemd says that it reads this very 
   expect(priorityPrefix({ JOURNAL_STREAM: `${dev}:${ino}` }, file)).toBe('<5>')
   expect(priorityPrefix({ JOURNAL_STREAM: `${dev}:${ino + 1}` }, file)).toBe('')
   expect(priorityPrefix({}, file)).toBe('')
+})
+
+test('a conflict that has appeared, and one that is over', () => {
+  expect(conflictLine('web "hides" nc', true)).toBe(
+    '{"drawbridge":{"conflict":"web \\"hides\\" nc","over":false}}\n',
+  )
+  expect(JSON.parse(conflictLine('x', false)).drawbridge.over).toBe(true)
+  expect(spokenConflict('web hides nc', true)).toBe('drawbridge: conflict: web hides nc\n')
+  expect(spokenConflict('web hides nc', false)).toBe('drawbridge: no conflict any more: web hides nc\n')
 })
