@@ -1,6 +1,5 @@
 /** One line for each entry of the log and each conflict on standard output: structured for a journal, in words for a person who watches. */
 import { fstatSync } from 'node:fs'
-
 import type { BeforeAfter, Recorded } from './store/store.ts'
 
 /** A change of 64,000 forwards is told by its first names and how many there are. */

@@ -156,6 +156,37 @@ test('what dockerd makes of published ports is read and known as Docker’s', ()
   expect(new Set(forwards.map(({ by }) => by))).toEqual(new Set(['Docker']))
 })
 
+test('so is what its nftables backend makes, written here as its documentation shows it', () => {
+  const rules = [
+    'chain nat-PREROUTING { type nat hook prerouting priority dstnat; fib daddr type local counter jump nat-prerouting-and-output\n}',
+    'chain nat-prerouting-and-output { iifname != "br-1" tcp dport 8080 counter dnat to 172.18.0.2:80 comment "DNAT"\n}',
+  ]
+  load('nft', `table ip docker-bridges {\n${rules.toReversed().join('\n')}\n}\n`, '-f', '-')
+  const { forwards } = others()
+  expect(forwards.map(line)).toEqual(['ipv4 tcp 8080 not by br-1 -> 172.18.0.2:80'])
+  expect(forwards[0]?.by).toBe('Docker')
+})
+
+test('a table of iptables-legacy cannot be read, and that is said', () => {
+  const [program = '', ...rule] = [
+    'iptables-legacy',
+    '-t',
+    'nat',
+    '-A',
+    'PREROUTING',
+    '-p',
+    'tcp',
+    '--dport',
+    '80',
+    '-j',
+    'REDIRECT',
+  ]
+  // A kernel may have been built without the old tables; then there is nothing to be said.
+  const { status } = spawnSync(program, rule)
+  expect(others()).toMatchObject({ forwards: [], legacy: status === 0 })
+  if (status === 0) run(program, '-t', 'nat', '-F')
+})
+
 test('our own tables are none of them, and a machine without any has none', () => {
   load(
     'nft',
@@ -163,5 +194,5 @@ test('our own tables are none of them, and a machine without any has none', () =
     '-f',
     '-',
   )
-  expect(others()).toEqual({ forwards: [], cutShort: false, legacy: false })
+  expect(others()).toMatchObject({ forwards: [], cutShort: false })
 })
