@@ -3,8 +3,8 @@ import type { Forward } from '../model/forward.ts'
 import type { Holder } from '../model/holder.ts'
 import type { Intervals } from '../model/intervals.ts'
 import { describeFate, describeHidden, type Hidden, type Listener, shadowedBy } from '../model/listeners.ts'
-import { intersect } from '../model/match.ts'
-import { describeMeeting, meets, type Others, type OthersForward } from '../model/others.ts'
+import { intersect, overlap } from '../model/match.ts'
+import { describeMeeting, meets, type Others, type OthersForward, turnOf } from '../model/others.ts'
 import { countPorts, type PortRange, printPorts } from '../model/ports.ts'
 
 /** What is known of the machine. */
@@ -75,10 +75,25 @@ export function meetingSentences(
     }
   }
   return [
-    ...met.map(({ forward, other }) => describeMeeting(forward, other, mood)),
+    ...met
+      .filter((one) => !isPreceded(one, met))
+      .map(({ forward, other }) => describeMeeting(forward, other, mood)),
     ...(others.legacy ? [legacySentence] : []),
     ...(others.cutShort || left < 0 ? [cutShortSentence] : []),
   ]
+}
+
+/** A forward that never sees a packet takes none from those that come after it either. */
+function isPreceded({ forward, other }: Met, met: readonly Met[]): boolean {
+  return met.some(
+    (one) =>
+      one.other !== other &&
+      one.forward === forward &&
+      one.other.exact &&
+      turnOf(one.other) === 'before' &&
+      turnOf(other) !== 'before' &&
+      overlap(one.other, other),
+  )
 }
 
 const legacySentence =

@@ -61,3 +61,11 @@ export function pendingLines(pending: PendingView | null): readonly string[] {
     `not kept yet: generation ${base} returns at ${deadline}, unless you say${where}: drawbridge confirm`,
   ]
 }
+
+const mostReached = 5
+
+/** Targets that answer; of many the first few. */
+export function reachedLines(reached: readonly string[]): readonly string[] {
+  const more = reached.length - mostReached
+  return [...reached.slice(0, mostReached).map(plain), ...(more > 0 ? [`and ${more} more targets`] : [])]
+}

@@ -3,11 +3,10 @@ import type { ApplyRequest } from '../../api/shapes.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, wouldChange } from '../exit.ts'
 import { readGatewayFile } from '../file.ts'
-import { changeLines, past, pendingLines, planLines } from '../lines.ts'
+import { changeLines, past, pendingLines, planLines, reachedLines } from '../lines.ts'
 import { applyOptions, planOptions } from '../options.ts'
 import { answerChange, printValue } from '../output.ts'
 import { permissionsOf, trialOf } from '../request.ts'
-import { plain } from '../text.ts'
 
 export const fileCommands: readonly Spec[] = [
   {
@@ -65,7 +64,7 @@ async function apply(call: Call): Promise<number> {
     const { plan: made, pending, reached } = changed
     if (options.dryRun || made.lines.length === 0) return planLines(made)
     const more = made.more > 0 ? [`and ${made.more} more`] : []
-    return [...changeLines(made.lines, past), ...more, ...reached.map(plain), ...pendingLines(pending)]
+    return [...changeLines(made.lines, past), ...more, ...reachedLines(reached), ...pendingLines(pending)]
   })
 }
 
