@@ -54,6 +54,23 @@ describe('a service of the gateway that a forward would hide', () => {
     await expect.poll(() => about('tcp-8005')).toEqual([])
   })
 
+  test('stands in a plan: as what it would be refused for, with what is warned of', async () => {
+    const { gateway } = lab
+    await gateway.answers('tcp', 8006)
+    await gateway.nft(
+      'table ip planned { chain pre { type nat hook prerouting priority dstnat; tcp dport 8007 redirect\n}\n}',
+    )
+    const forwards = [8006, 8007].map((port) => ({ listen: `tcp/${port}`, to: lab.server.at(80) }))
+    const input = JSON.stringify({ version: 1, forwards })
+    const { code, stdout, stderr } = await drawbridge.cli(['plan', '-f', '-'], { input })
+    expect(code).toBe(2)
+    expect(`${stdout}${stderr}`).toMatch(/tcp\/8006 would hide .*, which serves tcp port 8006 here/)
+    expect(`${stdout}${stderr}`).toMatch(
+      /tcp-8007: tcp\/8007 is also forwarded to this machine itself by another/,
+    )
+    await gateway.nft('delete table ip planned')
+  })
+
   test('is not asked about where it is on another protocol, loopback or address; enabling asks again', async () => {
     const { gateway, server } = lab
     await gateway.answers('tcp', 8020)
@@ -74,8 +91,8 @@ describe('a service of the gateway that a forward would hide', () => {
   test('with others of the same user: the first is named, the others by their ports', async () => {
     const { gateway, server } = lab
     await gateway.answers('udp', '8030-8040')
-    const { warnings } = await drawbridge.opens('udp/8030-8040', server.at(8030), { takeOver: true })
-    expect(warnings).toEqual([
+    const { plan } = await drawbridge.opens('udp/8030-8040', server.at(8030), { takeOver: true })
+    expect(plan.warnings).toEqual([
       expect.stringMatching(
         /^udp-8030-8040 hides .*, which serves udp port 80\d\d here, and 10 more of that user's services \(udp 80\d\d, .*, …\): datagrams go to the target instead/,
       ),
