@@ -1,6 +1,6 @@
 /** What controller and agent say to each other: values of the model, one JSON object a line, never nft text. */
 import { z } from 'zod'
-import type { Effect } from '../compile/fates.ts'
+import type { Effect, Fate } from '../compile/fates.ts'
 import { forwardDocument } from '../model/document.ts'
 import type { Holder } from '../model/holder.ts'
 import type { Listener } from '../model/listeners.ts'
@@ -87,8 +87,8 @@ export type WeighMessage = z.infer<typeof weighMessage>
 
 export interface WeighAnswer {
   readonly effects: readonly Effect[]
-  /** The change ends the asker's own connection. */
-  readonly breaksOwn: boolean
+  /** What becomes of the asker's own connection; null: nothing. */
+  readonly own: Fate | null
 }
 
 export interface PutAnswer {

@@ -24,6 +24,6 @@ export async function weigh(
     protocol === 'tcp' && source === own?.address && sourcePort === own.port
   return {
     effects: effectsOf(judged),
-    breaksOwn: judged.some(({ flow, fate }) => fate === 'break' && isOwn(flow)),
+    own: judged.find(({ flow }) => isOwn(flow))?.fate ?? null,
   }
 }

@@ -7,6 +7,7 @@ import { printListen } from '../model/listen.ts'
 import { type Listener, shadowedBy } from '../model/listeners.ts'
 import { type Change, listsAfter, type Register } from '../model/register.ts'
 import type { Session } from '../model/session.ts'
+import type { FlowEffect } from './shapes.ts'
 
 const sshPort = 22
 const mostReasons = 5
@@ -26,14 +27,14 @@ export function narrows({ forwards }: Register, { put, putLists, removeLists }: 
 export interface Standing {
   readonly doors: readonly Listener[]
   readonly sessions: readonly Session[]
-  /** The change ends the connection that the command came over. */
-  readonly breaksOwn: boolean
+  /** What becomes of the connection that the command came over; null: nothing. */
+  readonly own: FlowEffect['fate'] | null
 }
 
 /** Why the change may cut its author off, in whole sentences; none when it does not touch what they stand on. */
 export function reasonsToConfirm(register: Register, change: Change, standing: Standing): readonly string[] {
   const reasons = [
-    ...(standing.breaksOwn ? ['it ends the connection over which this command came'] : []),
+    ...ownReasons(standing),
     ...doorReasons(register, change, standing.doors),
     ...listReasons(register, change, standing.sessions),
     ...admissionReasons(register, change, standing.sessions),
@@ -41,6 +42,13 @@ export function reasonsToConfirm(register: Register, change: Change, standing: S
   const distinct = [...new Set(reasons)]
   const rest = distinct.length - mostReasons
   return rest > 0 ? [...distinct.slice(0, mostReasons), `and ${rest} more such reasons`] : distinct
+}
+
+function ownReasons({ own }: Standing): string[] {
+  if (own === null) return []
+  return own === 'drain'
+    ? ['the connection over which this command came could not be made anew']
+    : ['it ends the connection over which this command came']
 }
 
 function doorReasons({ forwards }: Register, { put, remove }: Change, doors: readonly Listener[]): string[] {

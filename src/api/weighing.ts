@@ -47,7 +47,7 @@ export async function weigh(
     hiddenProblems(agent, hidden),
     warningsAbout({ store, agent }, sight, { named, hidden, dryRun: asking.dryRun }),
   ])
-  const standing = { doors, sessions, breaksOwn: weighed?.breaksOwn ?? false }
+  const standing = { doors, sessions, own: weighed?.own ?? null }
   const plan = planOf(store, change, asking.dryRun, {
     conflicts: refusals.map((problem) => problem.details()),
     warnings,

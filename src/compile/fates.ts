@@ -10,7 +10,7 @@ import { agrees, type Flow, mustEnd } from './flows.ts'
  * What a change makes of a connection that contradicts it. `move`: its next packet goes to the new target; `break`: it
  * is ended; `drain`: it goes on as it is until it ends by itself.
  */
-type Fate = 'move' | 'drain' | 'break'
+export type Fate = 'move' | 'drain' | 'break'
 
 /** What may have left connections behind. */
 export interface Left {

@@ -60,7 +60,7 @@ export function memoryAgent(): MemoryAgent {
           bootTrouble: '',
         }
       case 'weigh':
-        return { effects: [], breaksOwn: false }
+        return { effects: [], own: null }
       case 'others':
         return { forwards: [], cutShort: false, legacy: false }
       case 'listeners':
