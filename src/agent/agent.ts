@@ -8,15 +8,16 @@ import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
 import type { Report } from '../kernel/watcher.ts'
 import { parseForward } from '../model/forward.ts'
+import type { Mark } from '../model/gateway.ts'
 import type { Others } from '../model/others.ts'
 import { Problem } from '../model/problem.ts'
-import type { BootFile } from './boot.ts'
+import { type BootFile, troubleIn } from './boot.ts'
 import { countForwards } from './counting.ts'
 import { follower, repairer } from './guarding.ts'
 import { type Repair, RepairBook } from './healing.ts'
 import { Holding } from './holding.ts'
 import { Keeper } from './keeper.ts'
-import { mendFlows } from './mending.ts'
+import { mendFlows, takeMark } from './mending.ts'
 import { probe } from './probing.ts'
 import type { AgentMessage, AnswerOf, FactsAnswer, PutAnswer, PutMessage } from './protocol.ts'
 import type { SkeletonRecord } from './record.ts'
@@ -50,6 +51,8 @@ export class Agent {
   /** The generation that the kernel is known to hold; null: nothing is known, and the next message must be whole. */
   #holds: number | null = null
   #outside: readonly string[] = []
+  /** The mark that connections of forwards have, as far as this process knows. */
+  #marked: Mark | undefined
   #watching = false
   /** What other programs' rules are, until the watcher says that they have changed. */
   #others: Promise<Others> | undefined
@@ -145,8 +148,9 @@ export class Agent {
   }
 
   /** Ends the connections that contradict what is held now. */
-  #mend({ former, present, unknown }: Omit<Left, 'ours'>): Promise<number> {
+  async #mend({ former, present, unknown }: Omit<Left, 'ours'>): Promise<number> {
     const { door, readHost } = this.#machine
+    this.#marked = await takeMark(door, this.#marked, this.#holding.register.settings.mark)
     const ours = new Set(readHost().addresses)
     return mendFlows(door, this.#holding.register, { former, present, unknown, ours })
   }
@@ -282,18 +286,9 @@ export class Agent {
     await door.letGo()
     boot.forget()
     this.#booted = null
+    this.#marked = undefined
     this.#holds = null
     this.#holding = new Holding()
     return {}
-  }
-}
-
-/** The kernel already holds the change: a full disk must not make it look refused, but it must be seen. */
-function troubleIn(write: () => void): string {
-  try {
-    write()
-    return ''
-  } catch (error) {
-    return (error as Error).message
   }
 }

@@ -78,3 +78,13 @@ function sizeOf(path: string): number {
     return Number.POSITIVE_INFINITY
   }
 }
+
+/** The kernel already holds the change: a full disk must not make it look refused, but it must be seen. */
+export function troubleIn(write: () => void): string {
+  try {
+    write()
+    return ''
+  } catch (error) {
+    return (error as Error).message
+  }
+}

@@ -3,6 +3,7 @@ import { judgeOf, type Left, overtakerOf, takesDatagrams, type Verdict } from '.
 import { reach } from '../faults.ts'
 import type { Door } from '../kernel/door.ts'
 import type { TrackedFlow } from '../kernel/flows.ts'
+import type { Mark } from '../model/gateway.ts'
 import type { Register } from '../model/register.ts'
 
 /** The connections that a change may concern. */
@@ -15,6 +16,13 @@ export interface Seen {
 
 export interface Judged extends Verdict {
   readonly flow: TrackedFlow
+}
+
+/** Established connections take a new mark over, so that they are still known as ours; gives the mark that they have. */
+export async function takeMark(door: Door, before: Mark | undefined, mark: Mark): Promise<Mark> {
+  const another = before && (before.value !== mark.value || before.mask !== mark.mask)
+  if (another) await door.remarkFlows({ from: before, to: mark })
+  return mark
 }
 
 /** Gives how many flows were ended. */

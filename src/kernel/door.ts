@@ -80,6 +80,7 @@ export async function openDoor(): Promise<Door> {
     read: ask('read'),
     counts: ask('counts'),
     flows: ask('flows'),
+    remarkFlows: ask('remarkFlows'),
     endFlows: ask('endFlows'),
     watch: async (listener) => {
       watching.push(await startWatcher({ ownPort: await door.port() }, listener))

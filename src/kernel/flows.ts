@@ -3,9 +3,18 @@ import ipaddr from 'ipaddr.js'
 import type { Flow } from '../compile/flows.ts'
 import type { Mark } from '../model/gateway.ts'
 import { KernelError, type Netlink } from './netlink.ts'
-import { answerAttributes, attributes, family, NLM_F_ACK, NLM_F_DUMP, single } from './nfnetlink.ts'
+import {
+  answerAttributes,
+  attributes,
+  family,
+  type MessageWriter,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  single,
+} from './nfnetlink.ts'
 
 const message = (type: number) => (1 << 8) | type
+const CHANGE = message(0)
 const GET = message(1)
 const DELETE = message(2)
 const ENOENT = 2
@@ -80,14 +89,33 @@ function addressText(bytes: Buffer | undefined): string {
 
 /** Ends a flow: its next packet is judged as the first of a new connection. A flow already gone is no error. */
 export function endFlow(netlink: Netlink, flow: TrackedFlow): void {
-  const request = single(DELETE, NLM_F_ACK, flow.family === 4 ? family.ipv4 : family.ipv6, (to) => {
-    for (const [type, bytes] of Object.entries(flow.handle)) {
-      if (Number(type) === flowAttributes.original) to.nested(Number(type), bytes)
-      else to.attribute(Number(type), bytes)
+  tell(netlink, DELETE, flow, 'ending a connection')
+}
+
+/** Takes the bits of one mark off a flow and puts those of another on; the other bits stay (ctnetlink_change_mark). */
+export function remarkFlow(netlink: Netlink, flow: TrackedFlow, from: Mark, to: Mark): void {
+  tell(netlink, CHANGE, flow, 'marking a connection', (writer) => {
+    writer.u32(flowAttributes.mark, to.value)
+    writer.u32(flowAttributes.markMask, (from.mask | to.mask) >>> 0)
+  })
+}
+
+function tell(
+  netlink: Netlink,
+  type: number,
+  flow: TrackedFlow,
+  doing: string,
+  more: (to: MessageWriter) => void = () => {},
+): void {
+  const request = single(type, NLM_F_ACK, flow.family === 4 ? family.ipv4 : family.ipv6, (to) => {
+    for (const [attribute, bytes] of Object.entries(flow.handle)) {
+      if (Number(attribute) === flowAttributes.original) to.nested(Number(attribute), bytes)
+      else to.attribute(Number(attribute), bytes)
     }
+    more(to)
   })
   try {
-    netlink.request(request, 'ending a connection')
+    netlink.request(request, doing)
   } catch (error) {
     if (!(error instanceof KernelError && error.errno === ENOENT)) throw error
   }

@@ -6,7 +6,7 @@ import { layoutOf } from '../compile/sets.ts'
 import type { Address } from '../model/address.ts'
 import type { Mark } from '../model/gateway.ts'
 import type { Listener } from '../model/listeners.ts'
-import { endFlow, readFlows, type TrackedFlow } from './flows.ts'
+import { endFlow, readFlows, remarkFlow, type TrackedFlow } from './flows.ts'
 import { readHolders } from './holders.ts'
 import { openNft, openOwner } from './libnftables.ts'
 import { readListeners } from './listeners.ts'
@@ -67,6 +67,10 @@ const calls = {
         .map((set) => [set, new Map(readSet(netlink, set).map(({ key, count }) => [key, count]))]),
     ),
   flows: (mark: Mark) => readFlows(netlink, mark),
+  /** Gives the flows of one mark another. */
+  remarkFlows: ({ from, to }: { readonly from: Mark; readonly to: Mark }) => {
+    for (const flow of readFlows(netlink, from)) remarkFlow(netlink, flow, from, to)
+  },
   endFlows: (flows: readonly TrackedFlow[]) => {
     for (const flow of flows) endFlow(netlink, flow)
   },

@@ -216,6 +216,50 @@ describe('on the kernel', () => {
   })
 })
 
+describe('a static part that is refused', () => {
+  beforeEach(async () => void (await realAgent().ask({ verb: 'clear' })))
+
+  const restricted = {
+    ...putOf(2, null, {}),
+    forwards: [{ number: 1, forward: { listen: 'tcp/8443', to: '10.0.0.5:443', from: ['192.0.2.1'] } }],
+  }
+
+  /** An agent whose kernel refuses the next text with these words, and what it was asked to load. */
+  function refusedOnce(words: string) {
+    const asked: string[] = []
+    const through: Door = {
+      ...door,
+      runNft: (text) => {
+        asked.push(text)
+        return asked.length === 1 ? Promise.reject(new Error(words)) : door.runNft(text)
+      },
+    }
+    return { agent: new Agent(machineWith(through)), asked }
+  }
+
+  test.each([
+    'Error: Could not process rule: No buffer space available',
+    'Error: Could not process rule: Cannot allocate memory',
+  ])('for what passes (%s) is not made anew, and the next attempt finds the counters', async (words) => {
+    await realAgent().ask(putOf(1, null, { 1: web }))
+    run('nft', 'add element inet drawbridge refused { 0:9 counter packets 7 bytes 7 }')
+    const { agent, asked } = refusedOnce(words)
+    await expect(agent.answer(restricted)).rejects.toThrow(words)
+    expect(asked).toHaveLength(1)
+    expect((await door.counts(['refused'])).get('refused')?.get('0:9')).toBe(7)
+  })
+
+  test('because of what is in the table is made anew in one transaction', async () => {
+    await realAgent().ask(putOf(1, null, { 1: web }))
+    const { agent, asked } = refusedOnce('Error: Could not process rule: File exists')
+    expect(await agent.answer(restricted)).toMatchObject({
+      outcome: 'written',
+    })
+    expect(asked[1]).toMatch(/^add table inet drawbridge\ndelete table inet drawbridge\n/)
+    expect([...((await door.read(['openings'])).get('openings') ?? [])]).toHaveLength(1)
+  })
+})
+
 describe('guarded', () => {
   /** Calls that must not overlap, one after the other, as the agent's process makes them. */
   function turns() {

@@ -53,6 +53,18 @@ test('those without any mark of ours are found when they are asked for', async (
   expect(strangers.filter(({ protocol }) => protocol === 'udp').map(({ port }) => port)).toEqual([5004])
 })
 
+test('another mark is put on them, and their other bits stay', async () => {
+  const other = { value: 0x4500, mask: 0xff00 }
+  await door.remarkFlows({ from: mark, to: other })
+  expect(await seen()).toEqual([])
+  const marked = await door.flows(other)
+  expect(marked.map(({ port }) => port)).toEqual([5001, 5001])
+  expect(run('conntrack', '-L', '-p', 'udp', '--dport', '5001')).toMatch(/mark=17671/) // 0x4507
+  expect(run('conntrack', '-L', '-p', 'udp', '--dport', '5003')).toMatch(/mark=767557632/) // 0x2dc00000
+  await door.remarkFlows({ from: other, to: mark })
+  expect(await seen()).toHaveLength(2)
+})
+
 test('one is ended and no other; one that is gone is no error', async () => {
   const ending = (await door.flows(mark)).filter(({ family }) => family === 6)
   expect(ending).toHaveLength(1)

@@ -236,28 +236,28 @@ test('a connection is counted once, whatever its family', async () => {
   expect((await drawbridge.api.forward('c')).connections).toBe(3)
 })
 
-test('another mark alone is a change that the kernel gets', async () => {
+test('another mark alone is a change that the kernel gets, and connections that are open take it over', async () => {
   const { client, gateway, server } = lab
-  const to = (mark: string) => ({
-    gateway: { version: 1, mark, forwards: [{ name: 'm', listen: 'tcp/8044', to: server.at(80) }] },
-  })
+  const forward = { name: 'm', listen: 'tcp/8044', to: server.at(80), on_change: 'cut' }
+  const marked = async (value: number) => {
+    const mark = ['--mark', String(value)]
+    const listed = await gateway.run('conntrack', ['-L', '-p', 'tcp', '--orig-port-dst', '8044', ...mark])
+    return listed.split('\n').filter((line) => line.includes('ESTABLISHED')).length
+  }
+  await drawbridge.api.apply(file(forward))
+  const held = await client.holds(gateway.outside, 8044)
   for (const [mark, value] of [
     ['0x11000000/0xff000000', 0x11000000],
     ['0x2db00000/0xfff00000', 0x2db00000],
   ] as const) {
-    await drawbridge.api.apply(to(mark))
-    await client.asks(gateway.outside, 8044)
-    const listed = await gateway.run('conntrack', [
-      '-L',
-      '-p',
-      'tcp',
-      '--orig-port-dst',
-      '8044',
-      '--mark',
-      String(value),
-    ])
-    expect(listed).toContain('dport=8044')
+    await drawbridge.api.apply({ gateway: { version: 1, mark, forwards: [forward] } })
+    const fresh = await client.holds(gateway.outside, 8044)
+    expect(await marked(value)).toBe(2)
+    expect((await fresh.end()).end).toBe('held')
+    await expect.poll(() => marked(value), { timeout: 3000 }).toBe(1)
   }
+  await drawbridge.closes('m')
+  await expect.poll(async () => (await held.look()).end, { timeout: 3000 }).not.toBe('held')
 })
 
 test('two changes at once: one of them hears that it came too late', async () => {
