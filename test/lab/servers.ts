@@ -48,6 +48,26 @@ export async function startRedis(lab: Lab, host: Host, port: number): Promise<Ru
   return listening(host, 'tcp', port, host.spawn('redis-server', [...options, '--bind', '*', '-::*']))
 }
 
+/** firewalld on a bus of its own; gives what runs `firewall-cmd`. */
+export async function startFirewalld(lab: Lab, host: Host): Promise<(...words: string[]) => Promise<string>> {
+  const directory = await privateDirectory(lab, 'firewalld')
+  const anybody =
+    '<allow user="*"/><allow own="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>'
+  const configuration = `<busconfig><type>system</type><listen>unix:path=${directory}/bus</listen>
+    <auth>EXTERNAL</auth><policy context="default">${anybody}</policy></busconfig>`
+  await writeFile(join(directory, 'bus.conf'), configuration)
+  const bus = ['--config-file', join(directory, 'bus.conf'), '--nofork', '--nopidfile', '--print-address=1']
+  await host.spawn('dbus-daemon', bus).says(/^unix:/m)
+  const env = { DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${directory}/bus` }
+  const firewalld = host.spawn('firewalld', ['--nofork', '--nopid'], env)
+  for (let waited = 0; waited < 4 * patience; waited += 100) {
+    if ((await host.tries('firewall-cmd', ['--state'], { env })).code === 0)
+      return (...words) => host.run('firewall-cmd', words, { env })
+    await Promise.race([sleep(100), firewalld.ended])
+  }
+  throw new Error(`firewalld does not run; it printed:\n${firewalld.output()}`)
+}
+
 /** The page that a web server gives. */
 export async function asksWeb(
   host: Host,

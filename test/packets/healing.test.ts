@@ -1,7 +1,9 @@
 /** Another program writes to our table: connections stay, and the table is whole again by itself. */
+import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
+import { startFirewalld } from '../lab/servers.ts'
 
 let lab: Lab
 let drawbridge: Drawbridge
@@ -157,6 +159,27 @@ test('what iptables flushes and restores is not ours', async () => {
   expect([lines(await listing()), (await drawbridge.api.status(0)).repairs?.count]).toEqual(before)
   await gateway.run('iptables', ['-F'])
 })
+
+/** The set-up does not install it: that would switch it on at the next boot of the machine. */
+test.runIf(existsSync('/usr/sbin/firewalld'))(
+  'what firewalld loads and reloads is not ours',
+  { timeout: 60_000 },
+  async () => {
+    const { client, gateway } = lab
+    const before = [lines(await listing()), (await drawbridge.api.status(0)).repairs?.count]
+    const held = await client.holds(gateway.outside, 8000)
+    const firewall = await startFirewalld(lab, gateway)
+    expect(await gateway.run('nft', ['list', 'tables'])).toMatch(/table inet firewalld/)
+    for (let round = 0; round < 3; round += 1) {
+      expect(await firewall('--reload')).toMatch(/success/)
+      await expect
+        .poll(() => client.asks(gateway.outside, 8000).catch(() => undefined), { timeout: 5000 })
+        .toMatchObject({ identity: 'server' })
+    }
+    expect([lines(await listing()), (await drawbridge.api.status(0)).repairs?.count]).toEqual(before)
+    expect(await held.end()).toMatchObject({ end: 'held', inOrder: true })
+  },
+)
 
 test('in a container, where process numbers are others, our own changes are not taken for intrusions', async (t) => {
   const own = await startLab(t)
