@@ -73,9 +73,11 @@ test.for(intrusions)('%s', async ([, text]) => {
   await gateway.nft(text.replaceAll('; ', '\n'))
   await expect.poll(async () => lines(await listing()), { timeout: 3000, interval: 50 }).toBe(before)
   expect((await client.asks(gateway.outside, 8000)).identity).toBe('server')
-  for (const held of streams) {
+  for (const [index, held] of streams.entries()) {
     const { end, longestStall, inOrder } = await held.end()
-    expect([end, inOrder]).toEqual(['held', true])
+    // What a rule drops while it is there, TCP sends again and UDP does not.
+    const lossy = index % 2 === 1 && /\bdrop\b/.test(text)
+    expect([end, inOrder || lossy]).toEqual(['held', true])
     expect(longestStall).toBeLessThan(1000)
   }
 })
