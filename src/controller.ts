@@ -2,21 +2,23 @@
 import { readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { uptime } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { agentAt } from './agent/client.ts'
-import { buildApp, loadAll } from './api/app.ts'
+import { buildApp, buildTroubled, loadAll } from './api/app.ts'
 import { GatewayService } from './api/gateway.ts'
 import { GatewayReader } from './api/reading.ts'
 import { watchConflicts } from './api/watching.ts'
 import { conflictLine, journalLine, priorityPrefix, spokenConflict, spokenLine } from './journal.ts'
 import { Problem } from './model/problem.ts'
-import { apiSocket } from './paths.ts'
+import { apiSocket, taken } from './paths.ts'
 import { startConfirmation } from './reconcile/confirmation.ts'
 import { startExpiry } from './reconcile/expiry.ts'
 import { startRotation } from './reconcile/rotation.ts'
 import { type Clock, startRunner } from './reconcile/runner.ts'
 import { startWitness } from './reconcile/witness.ts'
 import { openSqliteStore } from './store/sqlite.ts'
+import type { Store } from './store/store.ts'
 
 const { values } = parseArgs({
   options: {
@@ -58,7 +60,8 @@ async function main(): Promise<void> {
   }
   await loadAll()
   dropPrivilege(values.uid, values.gid)
-  const store = openSqliteStore(join(values.state, 'store', 'drawbridge.db'))
+  process.umask(0o177)
+  const store = await openStore()
   const agent = agentAt(join(values.run, 'agent', 'agent.sock'))
   const line = process.stdout.isTTY ? spokenLine : journalLine
   const level = priorityPrefix(process.env, 1)
@@ -104,8 +107,48 @@ async function main(): Promise<void> {
   process.stdout.on('error', () => {})
 
   rmSync(socket, { force: true })
-  process.umask(0o177)
   await app.listen({ path: socket })
+}
+
+/**
+ * Opens the store. While it cannot be used, every question is answered with the reason, so that nobody has to look for
+ * it, and the store is looked at again: a disk may be mounted, or a good copy put back.
+ */
+async function openStore(): Promise<Store> {
+  const socket = apiSocket(values.run)
+  let trouble: Problem | undefined
+  let app: ReturnType<typeof buildTroubled> | undefined
+  const stop = (code: number) => {
+    rmSync(socket, { force: true })
+    process.exit(code)
+  }
+  const ends = [() => stop(143), () => stop(1)] as const
+  for (;;) {
+    const began = performance.now()
+    try {
+      const store = openSqliteStore(join(values.state, 'store', 'drawbridge.db'))
+      await app?.close()
+      process.off('SIGTERM', ends[0])
+      process.stdin.off('close', ends[1])
+      return store
+    } catch (error) {
+      // Another process has the store and serves its socket, which must not be taken from it.
+      if (!(error instanceof Problem) || error.code === 'store-busy') throw error
+      if (trouble?.message !== error.message) say(error)
+      trouble = error
+      if (!app) {
+        app = buildTroubled(
+          () => trouble ?? error,
+          () => stop(0),
+        )
+        process.on('SIGTERM', ends[0])
+        if (values.supervised) process.stdin.resume().on('close', ends[1])
+        rmSync(socket, { force: true })
+        await app.listen({ path: socket })
+      }
+      await sleep(Math.max(1000, (performance.now() - began) * 20))
+    }
+  }
 }
 
 function say({ message, remedy }: Problem): void {
@@ -114,5 +157,6 @@ function say({ message, remedy }: Problem): void {
 
 main().catch((error: unknown) => {
   say(error instanceof Problem ? error : Problem.of('went-wrong', { why: (error as Error).message }))
-  process.exit(1)
+  // Another process has the store: whoever started us need not try again.
+  process.exit(error instanceof Problem && error.code === 'store-busy' ? taken : 1)
 })

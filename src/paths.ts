@@ -12,3 +12,6 @@ export function runDirectory(state: string): string {
 export function apiSocket(run: string): string {
   return join(run, 'api', 'api.sock')
 }
+
+/** The controller's exit code when another process has the store. */
+export const taken = 4

@@ -11,7 +11,7 @@ import { agentAt } from './agent/client.ts'
 import { connect } from './api/client.ts'
 import { faultFile } from './faults.ts'
 import { Problem } from './model/problem.ts'
-import { apiSocket, runDirectory } from './paths.ts'
+import { apiSocket, runDirectory, taken } from './paths.ts'
 
 export interface UpOptions {
   readonly state: string
@@ -34,7 +34,7 @@ export async function up({ state }: UpOptions): Promise<number> {
   const layout: Layout = { state, run: runDirectory(state), user: controllerUser() }
   if (faultFile) process.stderr.write(`drawbridge: a test may end it at any point, by ${faultFile}\n`)
   await refuseSecond(layout)
-  layDirectories(layout)
+  prepare(layout)
   let stopping = false
   const agent = keep('agent', layout, agentCommand(layout), () => stopping)
   const controller = keep('controller', layout, controllerCommand(layout), () => stopping)
@@ -46,10 +46,10 @@ export async function up({ state }: UpOptions): Promise<number> {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   void announce(layout, () => stopping)
-  await controller.ended
+  const code = await controller.ended
   stop()
   await agent.ended
-  return 0
+  return code === taken ? 1 : 0
 }
 
 /** Removes every trace from the kernel while nothing runs. */
@@ -120,6 +120,15 @@ function readPid(path: string): number {
   }
 }
 
+function prepare(layout: Layout): void {
+  try {
+    layDirectories(layout)
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    throw Problem.of('state-unusable', { path: layout.state, why: (error as Error).message }, error)
+  }
+}
+
 /**
  * state/agent is the agent's, state/store and run/api are the controller's, everything between is root's: whoever owns a
  * directory can put a link in the place of what lies in it, and root writes here. The controller's group may enter
@@ -183,7 +192,7 @@ function isMapped(kind: 'uid' | 'gid', id: number): boolean {
 
 interface Kept {
   /** Resolves when the process has ended on purpose: by `drawbridge down`, or after `stopping`. */
-  readonly ended: Promise<void>
+  readonly ended: Promise<number | null>
   signal(name: NodeJS.Signals): void
 }
 
@@ -213,11 +222,11 @@ function keep(
         child?.once('close', resolve)
       })
       rmSync(pidFile, { force: true })
-      if (stopping() || (code === 0 && endsByItself)) return
+      if (stopping() || ((code === 0 || code === taken) && endsByItself)) return code
       process.stderr.write(`drawbridge: the ${name} ended (${code ?? 'killed'}) and is started again\n`)
       if (Date.now() - started > longestPause) pause = shortestPause
       await sleep(pause)
-      if (stopping()) return
+      if (stopping()) return code
     }
   }
   const ended = lives()

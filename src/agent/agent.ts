@@ -9,9 +9,11 @@ import type { HostFacts } from '../kernel/host.ts'
 import type { Report } from '../kernel/watcher.ts'
 import { parseForward } from '../model/forward.ts'
 import type { Mark } from '../model/gateway.ts'
+import { printTold, tell } from '../model/lastgood.ts'
 import type { Others } from '../model/others.ts'
 import { Problem } from '../model/problem.ts'
-import { type BootFile, troubleIn } from './boot.ts'
+import type { BootFile } from './boot.ts'
+import { Booting } from './booting.ts'
 import { countForwards } from './counting.ts'
 import { follower, repairer } from './guarding.ts'
 import { type Repair, RepairBook } from './healing.ts'
@@ -56,14 +58,12 @@ export class Agent {
   #watching = false
   /** What other programs' rules are, until the watcher says that they have changed. */
   #others: Promise<Others> | undefined
-  /** The generation in the boot file, as far as this process has written it. */
-  #booted: number | null = null
-  /** Why the boot file could not be written; '' when it could. */
-  #bootTrouble = ''
+  readonly #booting: Booting
 
   constructor(machine: Machine) {
     this.#machine = machine
     this.#keeper = new Keeper(machine.door, machine.record)
+    this.#booting = new Booting(machine.boot, () => this.#wholeBoot())
   }
 
   /** Answers one message. Throws a Problem; then the kernel holds what it held. Calls must not overlap, but for `probe`. */
@@ -109,6 +109,7 @@ export class Agent {
    */
   async guard(inTurn: InTurn, telling: Telling): Promise<void> {
     const { door } = this.#machine
+    this.#booting.retryIn(inTurn)
     const intruded = repairer(this.#repairs, (report: Report) => inTurn(() => this.#repair(report, telling)))
     const moved = follower(() =>
       inTurn(() => this.follow()).catch((error: Error) => {
@@ -169,8 +170,8 @@ export class Agent {
       throw error
     }
     this.#outside = outside
-    if (this.#booted === generation)
-      this.#appendBoot(generation, generation, difference, this.#keeper.skeleton)
+    if (this.#booting.booted === generation)
+      this.#appendBoot(generation, generation, printDifference(difference), this.#keeper.skeleton)
   }
 
   /** The interfaces by which the outside comes: those that hold a default route, or all while none does. */
@@ -197,12 +198,13 @@ export class Agent {
       ephemeral,
       holds: this.#holds,
       repairs: this.#repairs.readAt(performance.now()),
-      bootTrouble: this.#bootTrouble,
+      bootTrouble: this.#booting.trouble,
     }
   }
 
   /** The whole gateway: compared with what the kernel really holds, so an agent started anew writes only what differs. */
   async #putWhole(message: PutMessage): Promise<PutAnswer> {
+    await this.#refuseOlder(message)
     const closed = message.closed.map((document) => parseForward(document))
     const former = [...closed, ...this.#holding.register.forwards.values()]
     const holding = new Holding()
@@ -218,7 +220,8 @@ export class Agent {
     this.#machine.forwarding.turnOn(holding.families())
     const ended = await this.#mend({ former, present: 'all', unknown: true })
     this.#holds = message.generation
-    if (message.kept) this.#writeBoot(message.generation)
+    if (message.kept) this.#booting.rewrite(message.generation)
+    else this.#booting.hold()
     return { outcome: wrote ? 'written' : 'already-so', ended }
   }
 
@@ -236,9 +239,10 @@ export class Agent {
     this.#holds = message.generation
     if (message.kept) {
       const expiring = [...step.former, ...step.present].some(({ expires }) => expires !== null)
-      if (expiring) this.#writeBoot(message.generation)
-      else this.#appendBoot(message.generation, base, difference, skeleton)
-    }
+      const text = printDifference(difference) + printTold(message)
+      if (expiring) this.#booting.rewrite(message.generation)
+      else this.#appendBoot(message.generation, base, text, skeleton)
+    } else this.#booting.hold()
     const changed = !isNothing(difference) || this.#keeper.skeleton !== skeleton
     return { outcome: changed ? 'written' : 'already-so', ended }
   }
@@ -257,35 +261,36 @@ export class Agent {
     return this.#holding.takeShield(forwarding.switchedOn())
   }
 
-  /** The boot file gets everything: at the first message, after a change that was on trial, and now and then. */
-  #writeBoot(generation: number): void {
+  #wholeBoot() {
+    const { register } = this.#holding
     const elements = printDifference({ remove: [], add: this.#holding.elements() })
-    this.#bootTrouble = troubleIn(() => {
-      const state = { generation, families: this.#holding.families(), expiring: this.#holding.expiring() }
-      this.#machine.boot.rewrite(this.#keeper.skeleton + elements, state)
-    })
-    this.#booted = this.#bootTrouble === '' ? generation : null
+    return {
+      text: this.#keeper.skeleton + elements + printTold(tell(register)),
+      families: this.#holding.families(),
+      expiring: this.#holding.expiring(),
+    }
   }
 
   /** A change of the static part is rare, and the file is written anew for it. */
-  #appendBoot(generation: number, base: number, difference: Difference, skeletonBefore: string): void {
-    const follows = this.#booted === base && this.#keeper.skeleton === skeletonBefore
-    let appended = false
-    this.#bootTrouble = troubleIn(() => {
-      const state = { generation, families: this.#holding.families(), expiring: [] }
-      appended = follows && this.#machine.boot.append(printDifference(difference), state)
-    })
-    if (appended) this.#booted = generation
-    else this.#writeBoot(generation)
+  #appendBoot(generation: number, base: number, text: string, skeletonBefore: string): void {
+    if (this.#keeper.skeleton !== skeletonBefore) this.#booting.rewrite(generation)
+    else this.#booting.append(generation, base, text, this.#holding.families())
+  }
+
+  /** A store that was lost and begins anew must not close every forward: somebody has to say that it is meant. */
+  async #refuseOlder({ generation, meant }: PutMessage): Promise<void> {
+    const known = this.#booting.newest
+    if (meant || generation > known || (generation === known && known > 0)) return
+    const full = known > 0 || (await this.#keeper.forwards())
+    if (full) throw Problem.of('store-behind', { store: generation, known })
   }
 
   async #clear(): Promise<Record<never, never>> {
-    const { door, forwarding, boot } = this.#machine
+    const { door, forwarding } = this.#machine
     forwarding.restore()
     await this.#keeper.clear()
     await door.letGo()
-    boot.forget()
-    this.#booted = null
+    this.#booting.forget()
     this.#marked = undefined
     this.#holds = null
     this.#holding = new Holding()

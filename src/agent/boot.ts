@@ -2,12 +2,13 @@
  * The boot file: the last confirmed state as text of nft, for `bin/drawbridge-restore`, which runs before the network is
  * up and without Node. A change appends what it did, so it costs what the change is large; now and then it is written anew.
  */
-import { closeSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { printDifference } from '../compile/difference.ts'
 import { reach, writeThrough } from '../faults.ts'
 import { replaceFile } from '../kernel/files.ts'
 import type { Family } from '../model/address.ts'
+import { sealedGeneration } from '../model/lastgood.ts'
 import type { Expiring } from './holding.ts'
 
 interface BootState {
@@ -24,6 +25,8 @@ export interface BootFile {
   /** Adds a change; false when the file should rather be written anew. */
   append(text: string, state: BootState): boolean
   forget(): void
+  /** The generation that the file holds, or 0 when it cannot be told. */
+  generation(): number
 }
 
 /** The first line that every whole file has: whatever is in the kernel goes, in the same transaction. */
@@ -57,6 +60,7 @@ export function openBootFile(directory: string): BootFile {
       return true
     },
     forget: () => rmSync(path, { force: true }),
+    generation: () => sealedGeneration(readText(path)),
   }
 }
 
@@ -71,20 +75,18 @@ function seal({ generation, families }: BootState): string {
   return `# end of generation ${generation}, forwards ${families.map((family) => `ipv${family}`).join(' ')}\n`
 }
 
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
 function sizeOf(path: string): number {
   try {
     return statSync(path).size
   } catch {
     return Number.POSITIVE_INFINITY
-  }
-}
-
-/** The kernel already holds the change: a full disk must not make it look refused, but it must be seen. */
-export function troubleIn(write: () => void): string {
-  try {
-    write()
-    return ''
-  } catch (error) {
-    return (error as Error).message
   }
 }

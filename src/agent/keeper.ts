@@ -8,7 +8,7 @@ import {
   printDifference,
 } from '../compile/difference.ts'
 import type { Element } from '../compile/elements.ts'
-import { layoutOf, readSetName } from '../compile/sets.ts'
+import { layoutOf, readSetName, staticSets } from '../compile/sets.ts'
 import { type Leftovers, noLeftovers, printSkeleton, type Skeleton, skeletonOf } from '../compile/skeleton.ts'
 import { reach } from '../faults.ts'
 import type { Door } from '../kernel/door.ts'
@@ -63,6 +63,12 @@ export class Keeper {
     await this.#commit(difference)
     const narrow = skeletonFor(holding, used)
     await this.#load(holding, narrow, leftOf(wide, narrow))
+  }
+
+  /** Whether the kernel holds any opening of ours. */
+  async forwards(): Promise<boolean> {
+    const openings = Object.keys(staticSets).filter((set) => /^(openings|pings)/.test(set))
+    return [...(await this.#door.read(openings)).values()].some(({ size }) => size > 0)
   }
 
   /** Removes the table. */

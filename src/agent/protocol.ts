@@ -25,6 +25,8 @@ const putMessage = z.strictObject({
   /** False while the generation waits for its confirmation: then the boot file stays at the last confirmed one. */
   kept: z.boolean(),
   base: generation.nullable(),
+  /** The kernel may hold a later generation, of another store: somebody has said that it is to give way. */
+  meant: z.boolean().optional(),
   mark: z.string(),
   /** Every forward is kept shut, and its connections are ended. */
   locked: z.boolean(),

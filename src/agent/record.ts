@@ -18,7 +18,13 @@ export function openRecord(directory: string): SkeletonRecord {
   return {
     matches: (skeleton, fingerprint) =>
       fingerprint !== '' && readLine(path) === lineOf(skeleton, fingerprint),
-    keep: (skeleton, fingerprint) => replaceFile(path, lineOf(skeleton, fingerprint)),
+    keep: (skeleton, fingerprint) => {
+      try {
+        replaceFile(path, lineOf(skeleton, fingerprint))
+      } catch {
+        // On a full disk the old line stays and does not match: the next agent loads the static part once more.
+      }
+    },
     forget: () => rmSync(path, { force: true }),
   }
 }

@@ -52,6 +52,9 @@ const auditQuery = z.strictObject({
 const rotateRequest = z.strictObject({ keep: z.int().min(1) })
 const lockdownRequest = z.strictObject({ lift: z.boolean(), ...trial })
 const namesRequest = z.strictObject({ names: z.array(z.string().max(2000)).min(1), ...trial })
+/** A load of 64,000 forwards takes seconds. */
+const acceptPatience = 30_000
+
 const downRequest = z.strictObject({ all: z.boolean() })
 
 export function buildApp(parts: AppParts): FastifyInstance {
@@ -66,6 +69,23 @@ export function buildApp(parts: AppParts): FastifyInstance {
   })
   readingRoutes(app, parts)
   changingRoutes(app, parts)
+  return app
+}
+
+/** Answers everything with the reason why nothing can be answered; only stopping works. */
+export function buildTroubled(problem: () => Problem, stop: () => void): FastifyInstance {
+  const app = Fastify({ logger: false })
+  app.setErrorHandler((_error, _request, reply) => {
+    void reply.status(problem().status).type('application/problem+json').send(problem().details())
+  })
+  app.setNotFoundHandler(() => {
+    throw problem()
+  })
+  app.post('/api/v1/down', async (request, reply) => {
+    if (readDocument(downRequest, '', request.body).all) throw problem()
+    reply.raw.once('close', stop)
+    return { cleared: false }
+  })
   return app
 }
 
@@ -121,7 +141,7 @@ function readingRoutes(app: FastifyInstance, parts: AppParts): void {
   })
 }
 
-function changingRoutes(app: FastifyInstance, { service, stop }: AppParts): void {
+function changingRoutes(app: FastifyInstance, { service, stop, runner, store }: AppParts): void {
   app.post('/api/v1/forwards', (request) => {
     const body = readDocument(openRequest, '', fieldsNamed(request.body))
     return service.open(body, asking(request, body))
@@ -151,6 +171,11 @@ function changingRoutes(app: FastifyInstance, { service, stop }: AppParts): void
   app.post('/api/v1/lockdown', (request) => {
     const body = readDocument(lockdownRequest, '', request.body)
     return service.lockdown(body.lift, asking(request, body))
+  })
+  app.post('/api/v1/accept', async () => {
+    runner.accept()
+    await runner.reached(store.generation, acceptPatience)
+    return { generation: store.generation }
   })
   app.post('/api/v1/confirm', async (request) => service.confirm(connectedAt(request), asking(request)))
   app.post('/api/v1/audit/rotate', (request) => {

@@ -55,6 +55,8 @@ export interface Client {
   readonly rollback: (wanted: RollbackRequest) => Promise<Changed>
   /** Keeps every forward shut, or lifts that again. */
   readonly lockdown: (wanted: LockdownRequest) => Promise<Changed>
+  /** Has the kernel take this store, though it holds a later generation of another one. */
+  readonly accept: () => Promise<{ readonly generation: number }>
   /** Keeps the change that waits for its confirmation. */
   readonly confirm: () => Promise<{ readonly generation: number }>
   /** Stops the controller; `all` removes every trace from the kernel first. */
@@ -81,6 +83,7 @@ export function connect(socketPath: string): Client {
     difference: (from, to) => ask('GET', `/diff?from=${from}&to=${to}`),
     rollback: (wanted) => ask('POST', '/rollback', wanted),
     lockdown: (wanted) => ask('POST', '/lockdown', wanted),
+    accept: () => ask('POST', '/accept', {}),
     confirm: () => ask('POST', '/confirm', {}),
     down: (all) => ask('POST', '/down', { all }),
   }

@@ -33,6 +33,7 @@ export interface Options {
   readonly lift?: boolean
   readonly file?: string
   readonly prune?: boolean
+  readonly lastGood?: boolean
   readonly nft?: boolean
 }
 

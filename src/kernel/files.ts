@@ -1,15 +1,19 @@
 /** Files that must be whole after a crash. */
-import { closeSync, fsyncSync, openSync, renameSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { reach, writeThrough } from '../faults.ts'
 
 /** Replaces a file by rename(2), durable when it returns: the old text or the new one, never a part. */
 export function replaceFile(path: string, text: string): void {
   const beside = `${path}.new`
-  const file = openSync(beside, 'w', 0o600)
-  writeThrough('file-torn', file, text)
-  fsyncSync(file)
-  closeSync(file)
+  rmSync(beside, { force: true })
+  const file = openSync(beside, 'wx', 0o600)
+  try {
+    writeThrough('file-torn', file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
   reach('file-renaming')
   renameSync(beside, path)
   reach('file-renamed')

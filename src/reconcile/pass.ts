@@ -19,12 +19,19 @@ export interface PassResult {
 }
 
 /** `holds`: the generation that the agent is believed to hold, or null. Rejects with the agent's problem. */
-export async function reconcile(store: Store, agent: AgentClient, holds: number | null): Promise<PassResult> {
+export async function reconcile(
+  store: Store,
+  agent: AgentClient,
+  holds: number | null,
+  meant = false,
+): Promise<PassResult> {
   const touched = holds === null ? undefined : store.since(holds)
-  const message = touched ? changeMessage(store, holds, touched) : wholeMessage(store)
+  const message = touched
+    ? changeMessage(store, holds, touched)
+    : { ...wholeMessage(store), ...(meant && { meant }) }
   const answer = await put(agent, message)
   if (answer.outcome !== 'whole-wanted') return done(message, answer)
-  const whole = wholeMessage(store)
+  const whole = { ...wholeMessage(store), ...(meant && { meant }) }
   return done(whole, await put(agent, whole))
 }
 

@@ -24,6 +24,8 @@ export interface Runner {
    * reason when it takes too long.
    */
   reached(generation: number, withinMilliseconds: number): Promise<void>
+  /** Somebody says that this store is meant, though the kernel holds a later generation. */
+  accept(): void
   stop(): void
 }
 
@@ -38,6 +40,8 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
   let problem: Problem | null = null
   let running = false
   let again = false
+  /** Until a pass succeeds: the kernel's later generation gives way. */
+  let meant = false
   let stopped = false
   let pause = firstPause
   let cancel = () => {}
@@ -67,7 +71,8 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
   const once = async () => {
     attempted = store.generation
     try {
-      if (!inStep()) ({ holds, kept } = await reconcile(store, agent, holds))
+      if (!inStep()) ({ holds, kept } = await reconcile(store, agent, holds, meant))
+      meant = false
       problem = null
       pause = firstPause
     } catch (error) {
@@ -118,6 +123,10 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
         waiting.add(check)
         if (isReached(generation)) check()
       }),
+    accept: () => {
+      meant = true
+      wake()
+    },
     stop: () => {
       stopped = true
       cancel()

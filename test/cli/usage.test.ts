@@ -5,6 +5,7 @@ const commands = [
   'up',
   'down',
   'status',
+  'accept',
   'open',
   'close',
   'enable',

@@ -285,7 +285,7 @@ describe('guarded', () => {
     const agent = new Agent(machineWith(disturbed))
     const inTurn = turns()
     await agent.guard(inTurn, { repaired: () => {}, refused: () => {} })
-    await inTurn(() => agent.answer(putOf(1, null, { 1: web })))
+    await inTurn(() => agent.answer({ ...putOf(1, null, { 1: web }), meant: true }))
     const fingerprint = await door.fingerprint()
     disturb = () => {
       disturb = () => {}

@@ -1,5 +1,10 @@
 /** export, plan and apply: the gateway as a file. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Option } from 'commander'
 import type { ApplyRequest } from '../../api/shapes.ts'
+import { type LastGood, readLastGood } from '../../model/lastgood.ts'
+import { Problem } from '../../model/problem.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, wouldChange } from '../exit.ts'
 import { readGatewayFile } from '../file.ts'
@@ -7,11 +12,15 @@ import { changeLines, past, pendingLines, planLines, reachedLines } from '../lin
 import { applyOptions, planOptions } from '../options.ts'
 import { answerChange, printValue } from '../output.ts'
 import { permissionsOf, trialOf } from '../request.ts'
+import type { Terminal } from '../world.ts'
 
 export const fileCommands: readonly Spec[] = [
   {
     spelled: 'export',
     summary: 'Print the gateway as a file that apply takes',
+    options: [
+      new Option('--last-good', 'what was last in force, read without anything that runs; needs root'),
+    ],
     examples: ['drawbridge export > gateway.yaml', 'drawbridge export -o json > gateway.json'],
     act: exportGateway,
   },
@@ -41,10 +50,23 @@ export const fileCommands: readonly Spec[] = [
 ]
 
 /** A table of a gateway is its file, so YAML is what people get too. */
-async function exportGateway({ world, client, format }: Call): Promise<number> {
-  const { gateway } = await client.gateway()
+async function exportGateway({ world, client, state, options, format }: Call): Promise<number> {
+  const { gateway } = options.lastGood ? lastGood(state, world.terminal) : await client.gateway()
   await printValue(world.terminal, format === 'json' ? 'json' : 'yaml', gateway)
   return done
+}
+
+/** Read from the file of the agent, as it must be there when neither the store nor a process is. */
+function lastGood(state: string, terminal: Terminal): LastGood {
+  const path = join(state, 'agent', 'boot.nft')
+  try {
+    const found = readLastGood(readFileSync(path, 'utf8'))
+    if (!found) throw new Error('it holds no whole state')
+    if (found.locked) terminal.err('warning: the lockdown was on: none of these forwards was open\n')
+    return found
+  } catch (error) {
+    throw Problem.of('no-last-good', { path, why: (error as Error).message }, error)
+  }
 }
 
 async function plan(call: Call): Promise<number> {

@@ -32,6 +32,12 @@ export const runningCommands: readonly Spec[] = [
     examples: ['drawbridge status', 'drawbridge status --wait 10s', 'drawbridge status -o json'],
     act: status,
   },
+  {
+    spelled: 'accept',
+    summary: 'Have the kernel take a store older than what it holds, as after a store was lost',
+    examples: ['drawbridge accept'],
+    act: accept,
+  },
 ]
 
 async function down({ world, client, state, options, format }: Call): Promise<number> {
@@ -48,6 +54,14 @@ async function down({ world, client, state, options, format }: Call): Promise<nu
     cleared
       ? 'stopped; nothing of Drawbridge is in the kernel any more, and its state is kept'
       : 'stopped; the forwards stay in the kernel',
+  ])
+  return done
+}
+
+async function accept({ world, client, format }: Call): Promise<number> {
+  const accepted = await client.accept()
+  await answer(world.terminal, format, accepted, () => [
+    `in force: generation ${accepted.generation} of this store`,
   ])
   return done
 }
