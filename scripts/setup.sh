@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$(readlink -f "$0")")/.."
 
 run_packages='nftables libnftables1 iproute2 util-linux'
-test_packages='socat conntrack dnsmasq-base redis-server nginx-light iputils-ping netcat-openbsd procps zsh fish iptables strace libfaketime openssh-server openssh-client'
+test_packages='socat conntrack dnsmasq-base redis-server nginx-light iputils-ping netcat-openbsd procps zsh fish iptables strace libfaketime openssh-server openssh-client ufw'
 packages=$run_packages
 [ "${1:-}" = test ] && packages="$run_packages $test_packages"
 

@@ -10,8 +10,8 @@ import type { Report } from '../kernel/watcher.ts'
 import { parseForward } from '../model/forward.ts'
 import type { Mark } from '../model/gateway.ts'
 import { printTold, tell } from '../model/lastgood.ts'
-import type { Others } from '../model/others.ts'
 import { Problem } from '../model/problem.ts'
+import type { Beside } from './beside.ts'
 import type { BootFile } from './boot.ts'
 import { Booting } from './booting.ts'
 import { countForwards } from './counting.ts'
@@ -33,6 +33,7 @@ export interface Machine {
   readonly record: SkeletonRecord
   readonly boot: BootFile
   readonly witness: Witness
+  readonly beside: Beside
   readonly readHost: () => HostFacts
 }
 
@@ -55,9 +56,6 @@ export class Agent {
   #outside: readonly string[] = []
   /** The mark that connections of forwards have, as far as this process knows. */
   #marked: Mark | undefined
-  #watching = false
-  /** What other programs' rules are, until the watcher says that they have changed. */
-  #others: Promise<Others> | undefined
   readonly #booting: Booting
 
   constructor(machine: Machine) {
@@ -78,7 +76,7 @@ export class Agent {
       case 'listeners':
         return this.#machine.door.listeners()
       case 'others':
-        return this.#readOthers()
+        return this.#machine.beside.others()
       case 'holders':
         return this.#machine.door.holders(message.listeners)
       case 'probe':
@@ -99,6 +97,10 @@ export class Agent {
   async #put(message: PutMessage): Promise<PutAnswer> {
     reach('put-read')
     const answer = await (message.base === null ? this.#putWhole(message) : this.#putChange(message))
+    if (answer.outcome !== 'whole-wanted') {
+      const forwarding = this.#holding.families().length > 0
+      await this.#machine.beside.letThrough(forwarding ? this.#holding.register.settings.mark : null)
+    }
     reach('put-answering')
     return answer
   }
@@ -108,7 +110,7 @@ export class Agent {
    * agent can own that in a network namespace; a second one gets a Problem.
    */
   async guard(inTurn: InTurn, telling: Telling): Promise<void> {
-    const { door } = this.#machine
+    const { door, beside } = this.#machine
     this.#booting.retryIn(inTurn)
     const intruded = repairer(this.#repairs, (report: Report) => inTurn(() => this.#repair(report, telling)))
     const moved = follower(() =>
@@ -119,10 +121,10 @@ export class Agent {
     )
     await door.watch((report) => {
       if (report.kind === 'moved') return moved()
-      this.#others = undefined
+      beside.changed()
       if (report.kind !== 'elsewhere') intruded(report)
     })
-    this.#watching = true
+    beside.watch()
     await door.own(anchorText).catch((error: Error) => {
       throw Problem.of('agent-running', { words: error.message }, error)
     })
@@ -181,16 +183,6 @@ export class Agent {
     return found.length > 0 ? found : readHost().links
   }
 
-  /** Read when first asked for; what changes while it is read is read again. */
-  #readOthers(): Promise<Others> {
-    const known = this.#others ?? this.#machine.door.others()
-    this.#others = this.#watching ? known : undefined
-    known.catch(() => {
-      this.#others = undefined
-    })
-    return known
-  }
-
   #facts(): FactsAnswer {
     const { addresses, ephemeral } = this.#machine.readHost()
     return {
@@ -199,6 +191,7 @@ export class Agent {
       holds: this.#holds,
       repairs: this.#repairs.readAt(performance.now()),
       bootTrouble: this.#booting.trouble,
+      neighbours: this.#machine.beside.seen,
     }
   }
 
@@ -286,9 +279,10 @@ export class Agent {
   }
 
   async #clear(): Promise<Record<never, never>> {
-    const { door, forwarding } = this.#machine
+    const { door, forwarding, beside } = this.#machine
     forwarding.restore()
     await this.#keeper.clear()
+    await beside.letThrough(null)
     await door.letGo()
     this.#booting.forget()
     this.#marked = undefined

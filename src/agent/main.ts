@@ -6,7 +6,9 @@ import { openDoor } from '../kernel/door.ts'
 import { openForwarding } from '../kernel/forwarding.ts'
 import { readHost } from '../kernel/host.ts'
 import { Problem } from '../model/problem.ts'
+import { neighbours } from '../neighbours/all.ts'
 import { Agent } from './agent.ts'
+import { Beside } from './beside.ts'
 import { openBootFile } from './boot.ts'
 import type { Repair } from './healing.ts'
 import { openRecord } from './record.ts'
@@ -27,12 +29,14 @@ const run = values.run ?? '/run/drawbridge'
 
 const own = join(state, 'agent')
 mkdirSync(own, { recursive: true, mode: 0o700 })
+const door = await openDoor()
 const machine = {
-  door: await openDoor(),
+  door,
   forwarding: openForwarding(own),
   record: openRecord(own),
   boot: openBootFile(own),
   witness: openWitness(own),
+  beside: new Beside(door, neighbours),
   readHost,
 }
 const agent = new Agent(machine)

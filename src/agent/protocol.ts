@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Effect, Fate } from '../compile/fates.ts'
 import { forwardDocument } from '../model/document.ts'
+import type { NeighbourView } from '../model/foreign.ts'
 import type { Holder } from '../model/holder.ts'
 import type { Listener } from '../model/listeners.ts'
 import type { Others } from '../model/others.ts'
@@ -110,6 +111,8 @@ export interface FactsAnswer {
   readonly repairs: Repairs
   /** Why the last state could not be written for the next boot; '' when it could. */
   readonly bootTrouble: string
+  /** Other software that writes firewall rules here, and what it does with our connections. */
+  readonly neighbours: readonly NeighbourView[]
 }
 
 export interface Counted {

@@ -219,6 +219,7 @@ async function status(
     problem: problem?.details() ?? null,
     pending: pendingView(store),
     conflicts: (facts && (await reader.conflicts())) ?? [],
+    neighbours: facts?.neighbours ?? [],
     locked: store.register.settings.locked,
     version,
   }

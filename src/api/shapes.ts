@@ -1,5 +1,6 @@
 /** What the API answers: shared by the routes and by every client of them. */
 import type { ForwardDocument, GatewayDocument } from '../model/document.ts'
+import type { NeighbourView } from '../model/foreign.ts'
 import type { ProblemDetails } from '../model/problem.ts'
 
 export interface ForwardView {
@@ -182,6 +183,8 @@ export interface Status {
   readonly pending: PendingView | null
   /** What else of this machine wants the packets of forwards: a sentence each. */
   readonly conflicts: readonly string[]
+  /** Other software that writes firewall rules here, and what it does with connections of forwards. */
+  readonly neighbours: readonly NeighbourView[]
   /** The lockdown is on: no forward is open. */
   readonly locked: boolean
   readonly version: string

@@ -68,6 +68,7 @@ export async function openDoor(): Promise<Door> {
     listeners: ask('listeners'),
     holders: ask('holders'),
     others: ask('others'),
+    foreignChains: ask('foreignChains'),
     sessions: ask('sessions'),
     runNft: ask('runNft'),
     own: ask('own'),

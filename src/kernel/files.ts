@@ -1,14 +1,15 @@
 /** Files that must be whole after a crash. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { reach, writeThrough } from '../faults.ts'
 
 /** Replaces a file by rename(2), durable when it returns: the old text or the new one, never a part. */
-export function replaceFile(path: string, text: string): void {
+export function replaceFile(path: string, text: string, mode = 0o600): void {
   const beside = `${path}.new`
   rmSync(beside, { force: true })
   const file = openSync(beside, 'wx', 0o600)
   try {
+    fchmodSync(file, mode)
     writeThrough('file-torn', file, text)
     fsyncSync(file)
   } finally {

@@ -6,6 +6,7 @@ import { layoutOf } from '../compile/sets.ts'
 import type { Address } from '../model/address.ts'
 import type { Mark } from '../model/gateway.ts'
 import type { Listener } from '../model/listeners.ts'
+import { readForeignChains } from './chains.ts'
 import { endFlow, readFlows, remarkFlow, type TrackedFlow } from './flows.ts'
 import { readHolders } from './holders.ts'
 import { openNft, openOwner } from './libnftables.ts'
@@ -40,6 +41,8 @@ const calls = {
   listeners: () => readListeners(sockets),
   /** Destination NAT that other programs made. */
   others: () => readOthers(netlink),
+  /** The chains of other programs. */
+  foreignChains: () => readForeignChains(netlink),
   /** Who holds these. */
   holders: (listeners: readonly Listener[]) => readHolders(sockets, listeners),
   /** Who is connected to these ports of this machine. */

@@ -155,6 +155,7 @@ export function status(own: Partial<Status> = {}): Status {
     repairs: null,
     pending: null,
     conflicts: [],
+    neighbours: [],
     locked: false,
     version: '1.2.3',
     ...own,

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Agent, type Machine } from '../../src/agent/agent.ts'
+import { Beside } from '../../src/agent/beside.ts'
 import { openBootFile } from '../../src/agent/boot.ts'
 import type { AgentClient } from '../../src/agent/client.ts'
 import { openRecord } from '../../src/agent/record.ts'
@@ -39,6 +40,7 @@ function machineWith(through: Door): Machine {
     record: openRecord(directory),
     boot: openBootFile(directory),
     witness: openWitness(directory),
+    beside: new Beside(door, []),
     readHost,
   }
 }

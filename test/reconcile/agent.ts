@@ -58,6 +58,7 @@ export function memoryAgent(): MemoryAgent {
           holds,
           repairs: { count: 0, last: null, fighting: false, refused: '' },
           bootTrouble: '',
+          neighbours: [],
         }
       case 'weigh':
         return { effects: [], own: null }

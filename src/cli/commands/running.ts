@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Option } from 'commander'
 import type { Client } from '../../api/client.ts'
 import type { Status } from '../../api/shapes.ts'
+import { describeNeighbour } from '../../model/foreign.ts'
 import { parseDuration } from '../../model/limits.ts'
 import { Problem } from '../../model/problem.ts'
 import type { Call, Spec } from '../command.ts'
@@ -94,6 +95,7 @@ async function status(call: Call): Promise<number> {
           sentence,
           ...(now.locked ? ['locked down: no forward is open until drawbridge lockdown --lift'] : []),
           ...repairLines(now),
+          ...now.neighbours.map((one) => plain(describeNeighbour(one))),
           ...now.conflicts.map((conflict) => `conflict: ${plain(conflict)}`),
           ...pendingLines(now.pending),
         ],

@@ -1,0 +1,26 @@
+/**
+ * What every neighbour is to us: other software that writes firewall rules on this machine. An accept of ours cannot
+ * overrule a drop of theirs, so each is asked, by its own convention, for the narrowest rule there is: connections that
+ * carry our mark. Nothing else of theirs is read twice, changed, stopped or reset.
+ */
+import type { ForeignChain } from '../model/foreign.ts'
+import type { Mark } from '../model/gateway.ts'
+
+export interface Presence {
+  readonly version: string | null
+  readonly active: boolean
+  /** Its rule or policy that would drop forwarded packets; null: none. */
+  readonly drops: string | null
+}
+
+export interface Neighbour {
+  readonly name: string
+  /** Where our connections are let through, in the words of whoever looks for it there. */
+  readonly place: string
+  /** What there is of it; null: it is not on this machine. Files and the chains given are looked at; no program is run. */
+  see(chains: readonly ForeignChain[]): Presence | null
+  /** Admits connections that carry the mark, now and after its own reload. Twice is harmless. Throws with its words. */
+  letThrough(mark: Mark, chains: readonly ForeignChain[]): Promise<void>
+  /** Takes that back, so that no byte of it is left. Twice is harmless. */
+  withdraw(chains: readonly ForeignChain[]): Promise<void>
+}

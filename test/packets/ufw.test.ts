@@ -1,0 +1,138 @@
+/** Beside a real ufw, whose forward policy is drop: forwards pass, nothing else does, and nothing of ours stays behind. */
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
+import { type Lab, startLab } from '../lab/lab.ts'
+import { startUfw, type Ufw } from '../lab/ufw.ts'
+
+/** Its programs want root of the machine. */
+const alone = /^\s*0\s+\d+\s+1\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
+
+const ourRule = [
+  ...['-m', 'connmark', '--mark', '0x2db00000/0xfff00000'],
+  ...['-m', 'comment', '--comment', 'drawbridge', '-j', 'ACCEPT'],
+]
+
+describe.runIf(!alone)('with ufw active', () => {
+  let lab: Lab
+  let ufw: Ufw
+  let drawbridge: Drawbridge
+  const files = () =>
+    ['before.rules', 'before6.rules', 'user.rules', 'ufw.conf'].map((name) => {
+      const path = join(ufw.etc, name)
+      return `${name} ${statSync(path).mode.toString(8)}\n${readFileSync(path, 'utf8')}`
+    })
+  /** Everything of iptables, without counters. */
+  const rules = async () => {
+    const saved = await Promise.all(
+      ['iptables-save', 'ip6tables-save'].map((program) => lab.gateway.run(program)),
+    )
+    return saved
+      .join('')
+      .replace(/^#.*\n/gm, '')
+      .replace(/\[\d+:\d+\]/g, '')
+  }
+  const asks = (port: number) => lab.client.asks(lab.gateway.outside, port, { timeout: 1000 })
+  const answered = async (port: number) => (await asks(port)).identity
+
+  beforeAll(async () => {
+    lab = await startLab()
+    ufw = await startUfw(lab)
+    await lab.server.answers('tcp', 80)
+    await lab.server.answers('udp', 80)
+    await ufw.runs('enable')
+    drawbridge = await startDrawbridge(lab, ufw.under)
+  })
+  afterAll(() => lab?.close())
+
+  test('a forward passes in both families, and ufw stays readable; without our rule it would not; without a forward nothing of ours is there', async () => {
+    const { client, gateway, server } = lab
+    const before = { files: files(), rules: await rules() }
+    await drawbridge.opens('tcp+udp/8000', [server.at(80), server.at6(80)], { name: 'web' })
+    expect(await answered(8000)).toBe('server')
+    expect((await client.asks(gateway.outside, 8000, { protocol: 'udp' })).identity).toBe('server')
+    expect((await client.asks(gateway.outside6, 8000)).identity).toBe('server')
+    expect(await ufw.runs('status', 'verbose')).toMatch(/Status: active[\s\S]*deny \(routed\)/)
+    const status = await drawbridge.cli(['status'])
+    expect(status.stdout).toMatch(
+      /ufw .* is active and drops forwarded packets \(policy drop of table ip filter, chain FORWARD\); connections of forwards are let through in ufw-before-forward/,
+    )
+
+    await gateway.run('iptables', ['-D', 'ufw-before-forward', ...ourRule])
+    await expect
+      .poll(rules, { timeout: 5000 })
+      .toMatch(/-A ufw-before-forward .* --comment drawbridge -j ACCEPT/)
+
+    await drawbridge.closes('web')
+    expect(files()).toEqual(before.files)
+    expect(await rules()).toBe(before.rules)
+    await expect(asks(8000)).rejects.toThrow(/timeout/)
+  })
+
+  test('what nobody has forwarded stays shut: ports of the gateway, and the network behind it', async () => {
+    const { client, gateway, server } = lab
+    await gateway.answers('tcp', 9000)
+    await drawbridge.opens('tcp/8001', server.at(80), { name: 'one' })
+    expect(await answered(8001)).toBe('server')
+    await expect(asks(9000)).rejects.toThrow(/timeout/)
+    await client.run('ip', ['route', 'add', '10.0.0.0/24', 'via', gateway.outside])
+    await expect(client.asks(server.ip, 80, { timeout: 1000 })).rejects.toThrow(/timeout/)
+    await client.run('ip', ['route', 'del', '10.0.0.0/24'])
+  })
+
+  test.for([
+    ['reload', ['reload']],
+    ['disable and enable', ['disable'], ['enable']],
+    ['reset, which puts its own files back, and enable', ['reset'], ['enable']],
+    [
+      'what a panel does: reset, its own rules, enable',
+      ['reset'],
+      ['default', 'deny', 'incoming'],
+      ['allow', '22/tcp'],
+      ['enable'],
+    ],
+    ['a rule more', ['allow', '9001/tcp']],
+  ] as const)('%s: the forward passes after it, and a held stream lives on', async ([, ...commands]) => {
+    const { client, gateway } = lab
+    const held = await client.holds(gateway.outside, 8001)
+    for (const command of commands) await ufw.runs(...command)
+    await expect.poll(() => answered(8001).catch(() => ''), { timeout: 10_000 }).toBe('server')
+    await expect
+      .poll(async () => (await drawbridge.api.status(0)).neighbours[0], { timeout: 10_000 })
+      .toMatchObject({
+        name: 'ufw',
+        active: true,
+        trouble: '',
+        through: expect.stringMatching(/ufw-before-forward/),
+      })
+    // As it would be after a boot without us: the file alone lets it through.
+    expect(readFileSync(join(ufw.etc, 'before.rules'), 'utf8')).toMatch(
+      /^-A ufw-before-forward -m connmark --mark 0x2db00000/m,
+    )
+    expect(await held.end()).toMatchObject({ end: 'held', inOrder: true })
+  })
+
+  test('after a reload the file alone is enough: with the agent dead nothing is missing', async () => {
+    await drawbridge.kill9()
+    await ufw.runs('reload')
+    expect(await answered(8001)).toBe('server')
+    await lab.gateway.run('iptables', ['-D', 'ufw-before-forward', ...ourRule])
+    await expect(asks(8001)).rejects.toThrow(/timeout/)
+    await drawbridge.start()
+    await expect.poll(() => answered(8001).catch(() => ''), { timeout: 5000 }).toBe('server')
+  })
+
+  test('down --all leaves ufw as it was, to the byte; with ufw off nothing is written to the kernel', async () => {
+    const withUs = files()
+    await drawbridge.cli(['down', '--all'])
+    expect(withUs.join()).toContain('drawbridge')
+    expect(files().join()).not.toContain('drawbridge')
+    expect(await rules()).not.toContain('drawbridge')
+    await ufw.runs('disable')
+    await drawbridge.start()
+    expect(await answered(8001)).toBe('server')
+    expect(await rules()).not.toContain('drawbridge')
+    expect((await drawbridge.cli(['status'])).stdout).toMatch(/ufw .* is installed and not active/)
+  })
+})
