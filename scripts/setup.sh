@@ -6,6 +6,11 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 run_packages='nftables libnftables1 iproute2 util-linux'
 test_packages='socat conntrack dnsmasq-base redis-server nginx-light iputils-ping netcat-openbsd procps zsh fish iptables strace libfaketime openssh-server openssh-client ufw'
+# The tests with these want root of the machine. Where a Docker is, another one would take its place.
+if [ "$(id -u)" -eq 0 ]; then
+  test_packages="$test_packages firewalld busybox-static"
+  [ -e /usr/bin/dockerd ] || test_packages="$test_packages docker.io"
+fi
 packages=$run_packages
 [ "${1:-}" = test ] && packages="$run_packages $test_packages"
 
@@ -31,6 +36,16 @@ if [ -n "$missing" ]; then
   apt-get update -q >&2
   # shellcheck disable=SC2086
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2
+  # The tests need these programs; this machine is not to have their rules after its next boot.
+  for package in $missing; do
+    case $package in
+      docker.io) units='docker.service docker.socket' ;;
+      firewalld) units=firewalld.service ;;
+      *) continue ;;
+    esac
+    # shellcheck disable=SC2086
+    ! command -v systemctl >/dev/null || systemctl disable --quiet $units >&2
+  done
 fi
 
 # What the lock file of the last installation was; one made for the tests has everything.

@@ -1,40 +1,63 @@
 /**
- * Docker: it sets the policy of FORWARD to drop, and leaves the chain DOCKER-USER to the operator: its rules come before
- * Docker's own and stay over its restarts (docs.docker.com, "Packet filtering and firewalls").
+ * Docker: where it switches forwarding on itself it sets the policy of FORWARD to drop, and it leaves the chain DOCKER-USER
+ * to the operator: its rules come before Docker's own and stay over its restarts (docs.docker.com, "Packet filtering and
+ * firewalls"). Before Docker 23 there is no such chain in IPv6; our rule then stands in FORWARD itself, of which Docker
+ * adds and removes its own rules alone.
  */
 import type { ForeignChain } from '../model/foreign.ts'
 import type { Neighbour, Presence } from './neighbour.ts'
 import { debianVersion } from './reading.ts'
-import { accept, chainsNamed, removeAccepts } from './xtables.ts'
+import { accept, removeAccepts, type XtablesChain } from './xtables.ts'
 
-const chainNames = { ip: 'DOCKER-USER', ip6: 'DOCKER-USER' } as const
+const families = ['ip', 'ip6'] as const
 
 export const docker: Neighbour = {
   name: 'Docker',
-  place: 'DOCKER-USER',
+  place: 'DOCKER-USER, or FORWARD where there is none',
   see,
   async letThrough(mark, chains) {
-    for (const chain of chainsNamed(chains, chainNames)) await accept(chain, mark)
+    for (const chain of userChains(chains)) await accept(chain, mark)
   },
   async withdraw(chains) {
-    for (const chain of chainsNamed(chains, chainNames)) await removeAccepts(chain)
+    for (const chain of placesOf(chains)) await removeAccepts(chain)
   },
 }
 
 function see(chains: readonly ForeignChain[]): Presence | null {
   const version = debianVersion('docker.io') ?? debianVersion('docker-ce')
-  const present = chainsNamed(chains, chainNames)
+  const present = userChains(chains)
   if (version === null && present.length === 0) return null
-  const forward = chains.find(
+  const dropping = chains.filter(
     ({ family, table, base }) =>
       present.some((one) => one.family === family) &&
       table === 'filter' &&
       base?.hook === 'forward' &&
       base.drops,
   )
+  const named = dropping.map(({ family, name }) => `table ${family} filter, chain ${name}`)
   return {
     version,
     active: present.length > 0,
-    drops: forward ? `policy drop of table ${forward.family} filter, chain ${forward.name}` : null,
+    drops: named.length > 0 ? `policy drop of ${named.join(' and of ')}` : null,
   }
+}
+
+/** The one chain of each family in which our rule belongs. */
+function userChains(chains: readonly ForeignChain[]): XtablesChain[] {
+  return families.flatMap((family) =>
+    placesOf(chains)
+      .filter((one) => one.family === family)
+      .slice(0, 1),
+  )
+}
+
+/** Every chain in which it may stand, the better first: a newer Docker adds the one that an older did not have. */
+function placesOf(chains: readonly ForeignChain[]): XtablesChain[] {
+  const has = (family: string, name: string) =>
+    chains.some((one) => one.family === family && one.table === 'filter' && one.name === name)
+  return families
+    .filter((family) => has(family, 'DOCKER'))
+    .flatMap((family) =>
+      ['DOCKER-USER', 'FORWARD'].filter((name) => has(family, name)).map((name) => ({ family, name })),
+    )
 }
