@@ -19,7 +19,7 @@ export async function weigh(
   const judged = holding
     .tries(change, () => judgeFlows(seen, register, left))
     // What drains already does so because of an older change.
-    .filter(({ flow, fate }) => before(flow)?.fate !== fate)
+    .filter(({ flow, fate }) => !flow.over && before(flow)?.fate !== fate)
   const isOwn = ({ protocol, source, sourcePort }: (typeof judged)[number]['flow']) =>
     protocol === 'tcp' && source === own?.address && sourcePort === own.port
   return {

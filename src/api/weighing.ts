@@ -2,7 +2,7 @@
 import type { Forward } from '../model/forward.ts'
 import { Intervals } from '../model/intervals.ts'
 import type { Hidden } from '../model/listeners.ts'
-import { type Change, isEmpty } from '../model/register.ts'
+import { type Change, isEmpty, listsAfter } from '../model/register.ts'
 import type { Session } from '../model/session.ts'
 import { tentativeMessage } from '../reconcile/pass.ts'
 import type { Asking } from './asking.ts'
@@ -45,7 +45,7 @@ export async function weigh(
     asksFlows ? sight.weigh(tentativeMessage(store, change), asking.from) : null,
     asksSessions ? sight.sessions(doors.map(({ port }) => port)) : [],
     hiddenProblems(agent, hidden),
-    warningsAbout({ store, agent }, sight, { named, hidden, dryRun: asking.dryRun }),
+    warningsAbout({ store, agent }, sight, { named, change, hidden, dryRun: asking.dryRun }),
   ])
   const standing = { doors, sessions, own: weighed?.own ?? null }
   const plan = planOf(store, change, asking.dryRun, {
@@ -59,6 +59,7 @@ export async function weigh(
 
 interface About {
   readonly named: readonly Forward[]
+  readonly change: Change
   readonly hidden: readonly Hidden[]
   readonly dryRun: boolean
 }
@@ -67,7 +68,7 @@ interface About {
 async function warningsAbout(
   { store, agent }: Pick<Parts, 'store' | 'agent'>,
   { surroundings }: Sight,
-  { named, hidden: refused, dryRun }: About,
+  { named, change, hidden: refused, dryRun }: About,
 ): Promise<readonly string[]> {
   const { settings, lists } = store.register
   const forwards = new Intervals(named)
@@ -75,7 +76,7 @@ async function warningsAbout(
   const mood = dryRun ? 'would go' : 'go'
   return [
     ...(settings.locked && named.length > 0 ? [lockedWarning] : []),
-    ...warningsOf(named, lists, surroundings.addresses),
+    ...warningsOf(named, listsAfter(lists, change), surroundings.addresses),
     ...(await conflictsOf(agent, { forwards, hidden }, surroundings, mood)),
   ]
 }

@@ -32,9 +32,9 @@ export function planLines(plan: Plan): readonly string[] {
 }
 
 const fates = {
-  break: 'would break',
-  move: 'would move to the new target',
-  drain: 'would go on to the old target until they end',
+  break: () => 'would break',
+  move: () => 'would move to the new target',
+  drain: (count: number) => `would go on to the old target until ${count === 1 ? 'it ends' : 'they end'}`,
 } as const
 
 function flowLines({ flows }: Plan): readonly string[] {
@@ -43,7 +43,7 @@ function flowLines({ flows }: Plan): readonly string[] {
   return flows.map((effect) => {
     const whose = effect.forward === '' ? '' : ` of ${effect.forward}`
     const count = counted(effect.flows, 'live connection')
-    return `${count}${whose} ${fates[effect.fate]}: ${networkWords(effect)}`
+    return `${count}${whose} ${fates[effect.fate](effect.flows)}: ${networkWords(effect)}`
   })
 }
 

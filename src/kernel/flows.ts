@@ -19,7 +19,15 @@ const GET = message(1)
 const DELETE = message(2)
 const ENOENT = 2
 
-const flowAttributes = { original: 1, reply: 2, mark: 8, id: 12, zone: 18, markMask: 21 } as const
+const flowAttributes = {
+  original: 1,
+  reply: 2,
+  protocolInfo: 4,
+  mark: 8,
+  id: 12,
+  zone: 18,
+  markMask: 21,
+} as const
 const tuple = { ip: 1, protocol: 2 } as const
 const address = { source4: 1, destination4: 2, source6: 3, destination6: 4 } as const
 const protocol = { number: 1, sourcePort: 2, destinationPort: 3 } as const
@@ -29,6 +37,8 @@ const protocols: Readonly<Record<number, Flow['protocol']>> = { 6: 'tcp', 17: 'u
 export interface TrackedFlow extends Flow {
   /** The kernel's own bytes: original tuple, id and zone. */
   readonly handle: Readonly<Record<number, Buffer>>
+  /** A TCP connection that both sides have ended and the kernel only remembers. */
+  readonly over: boolean
 }
 
 /** The flows whose mark, under the mask, is `mark.value`; the kernel filters. */
@@ -62,7 +72,15 @@ function flowOf(parts: Map<number, Buffer>): TrackedFlow | undefined {
     target: reply.source,
     targetPort: reply.sourcePort,
     handle: Object.fromEntries(handle),
+    over: isOver(parts.get(flowAttributes.protocolInfo)),
   }
+}
+
+/** enum ctattr_protoinfo and enum tcp_conntrack (uapi/linux/netfilter/nf_conntrack_tcp.h): TIME_WAIT and CLOSE. */
+function isOver(bytes: Buffer | undefined): boolean {
+  const tcp = bytes && attributes(bytes).get(1)
+  const state = tcp && attributes(tcp).get(1)?.readUInt8()
+  return state === 7 || state === 8
 }
 
 function endpoints(bytes: Buffer | undefined) {

@@ -27,10 +27,9 @@ export interface NeighbourView {
   readonly trouble: string
 }
 
-/** One sentence for each. */
-export function describeNeighbour({ name, version, active, drops, through, trouble }: NeighbourView): string {
+/** A sentence about one that is active. */
+export function describeNeighbour({ name, version, drops, through, trouble }: NeighbourView): string {
   const who = version === null ? name : `${name} ${version}`
-  if (!active) return `${who} is installed and not active`
   if (drops === null) return `${who} is active and lets forwarded packets pass`
   const does = `${who} is active and drops forwarded packets (${drops})`
   if (trouble !== '') return `${does}; connections of forwards could not be let through: ${trouble}`

@@ -41,7 +41,13 @@ test('those with our mark are found, whatever the other bits, in both families',
   await send('127.0.0.1', 5003)
   await send('127.0.0.1', 5004)
   const flows = (await seen()).sort((a, b) => a.family - b.family)
-  const common = { protocol: 'udp', sourcePort: expect.any(Number), port: 5001, targetPort: 5001 }
+  const common = {
+    protocol: 'udp',
+    sourcePort: expect.any(Number),
+    port: 5001,
+    targetPort: 5001,
+    over: false,
+  }
   expect(flows).toEqual([
     { ...common, family: 4, source: '127.0.0.1', destination: '127.0.0.1', target: '127.0.0.1' },
     { ...common, family: 6, source: '::1', destination: '::1', target: '::1' },

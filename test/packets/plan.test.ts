@@ -77,6 +77,23 @@ test('live connections that would drain, move and break are counted by forward a
   await held.moving.end()
 })
 
+test('a connection that is over is no live one, and a list of the same file counts for its warnings', async () => {
+  const { client, gateway, server } = lab
+  await drawbridge.opens('tcp/8020', server.at(80), { name: 'seldom', onChange: 'cut' })
+  const held = await client.holds(gateway.outside, 8020)
+  expect((await client.asks(gateway.outside, 8020)).identity).toBe('server')
+  const plan = await drawbridge.api.plan({
+    gateway: {
+      version: 1,
+      lists: { near: ['198.51.100.0/24'] },
+      forwards: [{ name: 'seldom', listen: 'tcp/8020', to: server.at(80), from: 'near', on_change: 'cut' }],
+    },
+  })
+  expect(plan.flows).toMatchObject([{ forward: 'seldom', fate: 'break', flows: 1 }])
+  expect(plan.warnings).toEqual([])
+  await held.end()
+})
+
 test('a plan that the world has moved away from is refused, on the command line too', async () => {
   const { server } = lab
   const planned = await drawbridge.cli(['close', 'untouched', '--dry-run'])

@@ -95,7 +95,7 @@ async function status(call: Call): Promise<number> {
           sentence,
           ...(now.locked ? ['locked down: no forward is open until drawbridge lockdown --lift'] : []),
           ...repairLines(now),
-          ...now.neighbours.map((one) => plain(describeNeighbour(one))),
+          ...now.neighbours.filter(({ active }) => active).map((one) => plain(describeNeighbour(one))),
           ...now.conflicts.map((conflict) => `conflict: ${plain(conflict)}`),
           ...pendingLines(now.pending),
         ],
