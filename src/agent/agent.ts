@@ -11,6 +11,7 @@ import { parseForward } from '../model/forward.ts'
 import type { Mark } from '../model/gateway.ts'
 import { printTold, tell } from '../model/lastgood.ts'
 import { Problem } from '../model/problem.ts'
+import type { Banning } from './banning.ts'
 import type { Beside } from './beside.ts'
 import type { BootFile } from './boot.ts'
 import { Booting } from './booting.ts'
@@ -34,6 +35,7 @@ export interface Machine {
   readonly boot: BootFile
   readonly witness: Witness
   readonly beside: Beside
+  readonly bans: Banning
   readonly readHost: () => HostFacts
 }
 
@@ -77,16 +79,16 @@ export class Agent {
         return this.#machine.door.listeners()
       case 'others':
         return this.#machine.beside.others()
+      case 'bans':
+        return this.#machine.bans.tell(message.families)
       case 'holders':
         return this.#machine.door.holders(message.listeners)
       case 'probe':
         return probe(this.#machine.door, this.#holding.register, message.names)
       case 'sessions':
         return this.#machine.door.sessions(message.ports)
-      case 'counts': {
-        const { numbers } = message
-        return countForwards(this.#machine.door, numbers && this.#holding.elementsNumbered(new Set(numbers)))
-      }
+      case 'counts':
+        return countForwards(this.#machine.door, this.#holding, message.numbers)
       case 'witness':
         return this.#machine.witness.see(message.base, message.digests)
       case 'clear':
@@ -110,7 +112,7 @@ export class Agent {
    * agent can own that in a network namespace; a second one gets a Problem.
    */
   async guard(inTurn: InTurn, telling: Telling): Promise<void> {
-    const { door, beside } = this.#machine
+    const { door, beside, bans } = this.#machine
     this.#booting.retryIn(inTurn)
     const intruded = repairer(this.#repairs, (report: Report) => inTurn(() => this.#repair(report, telling)))
     const moved = follower(() =>
@@ -119,11 +121,13 @@ export class Agent {
         throw error
       }),
     )
+    const banned = bans.guard(inTurn, () => this.#holds !== null && this.#holding, this.#keeper)
     await door.watch((report) => {
+      banned(report)
       if (report.kind === 'moved') return moved()
       beside.changed()
       if (report.kind !== 'elsewhere') intruded(report)
-    })
+    }, bans.interest)
     beside.watch()
     await door.own(anchorText).catch((error: Error) => {
       throw Problem.of('agent-running', { words: error.message }, error)
@@ -159,7 +163,7 @@ export class Agent {
   }
 
   /** Follows the machine: it costs a reading of the routes while nothing has changed. */
-  async follow(): Promise<void> {
+  async follow(): Promise<undefined> {
     const outside = await this.#readOutside()
     const generation = this.#holds
     if (generation === null || outside.join() === this.#outside.join()) return
@@ -200,7 +204,7 @@ export class Agent {
     await this.#refuseOlder(message)
     const closed = message.closed.map((document) => parseForward(document))
     const former = [...closed, ...this.#holding.register.forwards.values()]
-    const holding = new Holding()
+    const holding = new Holding(await this.#machine.bans.settle())
     holding.take(message)
     const outside = await this.#readOutside()
     holding.takeOutside(outside)
@@ -212,6 +216,7 @@ export class Agent {
     this.#repairs.settle()
     this.#machine.forwarding.turnOn(holding.families())
     const ended = await this.#mend({ former, present: 'all', unknown: true })
+    await this.#machine.bans.endFlows(holding.register.settings.mark)
     this.#holds = message.generation
     if (message.kept) this.#booting.rewrite(message.generation)
     else this.#booting.hold()
@@ -256,9 +261,9 @@ export class Agent {
 
   #wholeBoot() {
     const { register } = this.#holding
-    const elements = printDifference({ remove: [], add: this.#holding.elements() })
+    const elements = printDifference({ remove: [], add: this.#holding.lasting() })
     return {
-      text: this.#keeper.skeleton + elements + printTold(tell(register)),
+      text: this.#keeper.lasting(this.#holding) + elements + printTold(tell(register)),
       families: this.#holding.families(),
       expiring: this.#holding.expiring(),
     }

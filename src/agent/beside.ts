@@ -25,7 +25,7 @@ export class Beside {
 
   /** From now on `changed` is called whenever another program has changed its rules. */
   watch(): void {
-    this.#look = follower(() => this.#attend())
+    this.#look = follower(() => this.#attend().then(() => undefined))
   }
 
   changed(): void {

@@ -21,6 +21,7 @@ const patience = {
   facts: 15_000,
   listeners: 15_000,
   others: 15_000,
+  bans: 15_000,
   holders: 15_000,
   probe: 15_000,
   witness: 15_000,

@@ -2,6 +2,7 @@
 import { type Element, numberOf } from '../compile/elements.ts'
 import { layoutOf, staticSets } from '../compile/sets.ts'
 import type { Door } from '../kernel/door.ts'
+import type { Holding } from './holding.ts'
 import type { Counted } from './protocol.ts'
 
 interface SetCount {
@@ -10,11 +11,13 @@ interface SetCount {
   readonly count: number
 }
 
-/** Counts of these elements, or of all there are. */
+/** Counts of the forwards with these numbers, or of all there are. */
 export async function countForwards(
   door: Door,
-  elements: readonly Element[] | null,
+  holding: Holding,
+  numbers: readonly number[] | null,
 ): Promise<readonly Counted[]> {
+  const elements = numbers && holding.elementsNumbered(new Set(numbers))
   const members = elements ? await countsOf(door, elements) : await allCounts(door)
   const totals = new Map<number, Omit<Counted, 'number'>>()
   for (const { set, key, count } of members) {

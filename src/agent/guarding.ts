@@ -23,14 +23,30 @@ export function repairer<Culprit>(
   return repairSoon
 }
 
-/** A machine may change all the time; a look costs a reading of the routes, of which there may be a million. */
-const lookEvery = 1000
-const share = 20
-/** A route by a next hop of its own goes without a word (`ip nexthop del`). */
-const lookAnyway = 60_000
+/** All in milliseconds, but for `share`: a look that took so long is followed by a rest of so many times that. */
+export interface Rhythm {
+  /** The shortest rest, and the longest. */
+  readonly every: number
+  readonly longest: number
+  readonly share: number
+  /** The look that comes without a word. */
+  readonly anyway: number
+}
 
-/** Gives what to call when the machine has changed: the first look is at once, the next ones not too soon after. */
-export function follower(look: () => Promise<void>): () => void {
+/**
+ * A machine may change all the time; a look costs a reading of the routes, of which there may be a million. A route by a
+ * next hop of its own goes without a word (`ip nexthop del`).
+ */
+const machineRhythm: Rhythm = { every: 1000, share: 20, longest: Number.POSITIVE_INFINITY, anyway: 60_000 }
+
+/**
+ * Gives what to call when something has changed: the first look is at once, the next ones not too soon after. A look may
+ * give the milliseconds within which there must be another.
+ */
+export function follower(
+  look: () => Promise<number | undefined>,
+  { every, longest, share, anyway }: Rhythm = machineRhythm,
+): () => void {
   let timer: NodeJS.Timeout | undefined
   let looking = false
   let told = false
@@ -43,14 +59,12 @@ export function follower(look: () => Promise<void>): () => void {
     looking = true
     told = false
     const began = now()
-    const failed = await look().then(
-      () => false,
-      () => true,
-    )
+    // What has failed is tried again after the rest.
+    const wish = await look().catch(() => 0)
     looking = false
-    const rest = Math.max(lookEvery, (now() - began) * share)
+    const rest = Math.min(longest, Math.max(every, (now() - began) * share))
     restedAt = now() + rest
-    lookIn(told || failed ? rest : Math.max(lookAnyway, rest))
+    lookIn(told ? rest : Math.max(Math.min(wish ?? anyway, anyway), rest))
   }
   lookIn(0)
   return () => {

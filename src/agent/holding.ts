@@ -23,6 +23,12 @@ export interface Expiring {
   readonly openings: readonly Element[]
 }
 
+/** Elements that are held beside those of forwards, and the sets they are in. */
+interface Others {
+  elements(): Iterable<Element>
+  used(): readonly string[]
+}
+
 export class Holding {
   readonly register = new Register()
   readonly #numbers = new Map<string, number>()
@@ -30,6 +36,12 @@ export class Holding {
   readonly #needs = new Map<string, number>()
   #outside: readonly string[] = []
   #shielded: readonly Family[] = []
+  readonly #bans: Others | undefined
+
+  /** `bans`: whom other programs keep out. */
+  constructor(bans?: Others) {
+    this.#bans = bans
+  }
 
   /** Checks every value of the message again and takes it over. Throws a Problem, and then holds nothing of it. */
   take(message: PutMessage): void {
@@ -104,6 +116,11 @@ export class Holding {
 
   /** Every element there should be. */
   elements(): readonly Element[] {
+    return [...this.lasting(), ...(this.#bans?.elements() ?? [])]
+  }
+
+  /** All but the bans: at the next boot their programs know better. */
+  lasting(): readonly Element[] {
     const forwards = this.#elementsOf([...this.register.forwards.keys()])
     return [...forwards, ...this.#outsideElements(), ...this.#shieldElements()]
   }
@@ -111,7 +128,8 @@ export class Holding {
   /** The sets made by need that have elements, in a stable order. */
   used(): readonly string[] {
     const shielded = this.#shielded.length > 0 ? ['shielded'] : []
-    return [...shielded, ...this.#needs.keys()].filter((need) => readSetName(need)).sort()
+    const bans = this.#bans?.used() ?? []
+    return [...shielded, ...bans, ...this.#needs.keys()].filter((need) => readSetName(need)).sort()
   }
 
   /** The families in which at least one forward is on. */

@@ -36,6 +36,12 @@ export class Keeper {
     return this.#skeleton
   }
 
+  /** The static part for the next boot, which begins without bans. */
+  lasting(holding: Holding): string {
+    const used = holding.used().filter((name) => readSetName(name)?.kind !== 'banned')
+    return printSkeleton(skeletonFor(holding, used))
+  }
+
   /** Brings the kernel from whatever it holds to `holding`. True when something had to be written. */
   async become(holding: Holding): Promise<boolean> {
     const skeleton = skeletonFor(holding, holding.used())

@@ -8,6 +8,7 @@ import { readHost } from '../kernel/host.ts'
 import { Problem } from '../model/problem.ts'
 import { neighbours } from '../neighbours/all.ts'
 import { Agent } from './agent.ts'
+import { Banning } from './banning.ts'
 import { Beside } from './beside.ts'
 import { openBootFile } from './boot.ts'
 import type { Repair } from './healing.ts'
@@ -37,6 +38,7 @@ const machine = {
   boot: openBootFile(own),
   witness: openWitness(own),
   beside: new Beside(door, neighbours),
+  bans: new Banning(door),
   readHost,
 }
 const agent = new Agent(machine)

@@ -1,6 +1,7 @@
 /** What controller and agent say to each other: values of the model, one JSON object a line, never nft text. */
 import { z } from 'zod'
 import type { Effect, Fate } from '../compile/fates.ts'
+import type { Bans } from '../model/bans.ts'
 import { forwardDocument } from '../model/document.ts'
 import type { NeighbourView } from '../model/foreign.ts'
 import type { Holder } from '../model/holder.ts'
@@ -65,6 +66,8 @@ export const agentMessage = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('listeners') }),
   /** Destination NAT of other programs. */
   z.strictObject({ verb: z.literal('others') }),
+  /** Whom other programs have banned, in these families. */
+  z.strictObject({ verb: z.literal('bans'), families: z.array(z.literal([4, 6])) }),
   /** Who holds these listening sockets, in their order. */
   z.strictObject({ verb: z.literal('holders'), listeners: z.array(listener).max(20) }),
   /** Whether the targets of these forwards answer. */
@@ -129,6 +132,7 @@ export interface AnswerOf {
   readonly facts: FactsAnswer
   readonly listeners: readonly Listener[]
   readonly others: Others
+  readonly bans: Bans
   readonly holders: readonly Holder[]
   readonly probe: readonly Reach[]
   readonly sessions: readonly Session[]

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { noBans } from '../model/bans.ts'
 import { forwardDocument, readDocument } from '../model/document.ts'
 import { Problem } from '../model/problem.ts'
 import { asking } from './asking.ts'
@@ -220,6 +221,7 @@ async function status(
     pending: pendingView(store),
     conflicts: (facts && (await reader.conflicts())) ?? [],
     neighbours: facts?.neighbours ?? [],
+    bans: facts ? await reader.bans([4, 6]) : noBans,
     locked: store.register.settings.locked,
     version,
   }

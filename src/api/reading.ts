@@ -1,6 +1,8 @@
 /** Answers that change nothing. */
 import type { Counted } from '../agent/protocol.ts'
-import { describeForward, type Forward, printForward } from '../model/forward.ts'
+import type { Family } from '../model/address.ts'
+import { type Bans, noBans } from '../model/bans.ts'
+import { describeForward, type Forward, familiesOf, printForward } from '../model/forward.ts'
 import { defaultSettings, printGateway, printMark } from '../model/gateway.ts'
 import { parseInstant } from '../model/limits.ts'
 import { parseListen } from '../model/listen.ts'
@@ -17,6 +19,7 @@ import type {
   HistoryEntry,
   LogView,
 } from './shapes.ts'
+import { unlessAway } from './sight.ts'
 import { type LookForConflicts, liveConflicts } from './survey.ts'
 
 /** Which entries of the log. */
@@ -84,7 +87,12 @@ export class GatewayReader {
   async show(name: string): Promise<ForwardView> {
     const forward = findForward(this.#parts.store, name)
     const counts = await this.#counts([this.#parts.store.numberOf(forward.name)])
-    return this.#view(forward, counts)
+    return { ...this.#view(forward, counts), bans: await this.bans(familiesOf(forward)) }
+  }
+
+  /** Whom other programs have banned, in these families. */
+  async bans(families: readonly Family[]): Promise<Bans> {
+    return (await unlessAway(this.#parts.agent.ask({ verb: 'bans', families: [...families] }))) ?? noBans
   }
 
   written(): GatewayView {
@@ -103,13 +111,8 @@ export class GatewayReader {
   }
 
   async #counts(numbers: number[] | null): Promise<ReadonlyMap<number, Counted>> {
-    try {
-      const counted = await this.#parts.agent.ask({ verb: 'counts', numbers })
-      return new Map(counted.map((one) => [one.number, one]))
-    } catch (error) {
-      if (error instanceof Problem && error.code === 'agent-away') return new Map()
-      throw error
-    }
+    const counted = (await unlessAway(this.#parts.agent.ask({ verb: 'counts', numbers }))) ?? []
+    return new Map(counted.map((one) => [one.number, one]))
   }
 
   #view(forward: Forward, counts: ReadonlyMap<number, Counted>): ForwardView {

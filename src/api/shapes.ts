@@ -1,4 +1,5 @@
 /** What the API answers: shared by the routes and by every client of them. */
+import type { Bans } from '../model/bans.ts'
 import type { ForwardDocument, GatewayDocument } from '../model/document.ts'
 import type { NeighbourView } from '../model/foreign.ts'
 import type { ProblemDetails } from '../model/problem.ts'
@@ -14,6 +15,8 @@ export interface ForwardView {
   readonly connections: number
   readonly refused: number
   readonly limited: number
+  /** Whom other programs have banned, in the families of the forward; only where one forward is shown. */
+  readonly bans?: Bans
 }
 
 export interface ForwardList {
@@ -185,6 +188,8 @@ export interface Status {
   readonly conflicts: readonly string[]
   /** Other software that writes firewall rules here, and what it does with connections of forwards. */
   readonly neighbours: readonly NeighbourView[]
+  /** Whom other programs have banned, and who is kept out of every forward for that. */
+  readonly bans: Bans
   /** The lockdown is on: no forward is open. */
   readonly locked: boolean
   readonly version: string

@@ -31,7 +31,8 @@ export class Sight {
   }
 }
 
-async function unlessAway<T>(asked: Promise<T>): Promise<T | undefined> {
+/** Undefined where the agent does not answer. */
+export async function unlessAway<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked
   } catch (error) {

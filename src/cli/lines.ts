@@ -1,5 +1,6 @@
 /** A plan, and any difference, as lines for people. */
 import type { FlowEffect, PendingView, Plan, PlanLine } from '../api/shapes.ts'
+import { type Bans, describeBan, describeBans } from '../model/bans.ts'
 import { counted, plain } from './text.ts'
 
 export type Tense = Readonly<Record<PlanLine['verb'], string>>
@@ -59,6 +60,17 @@ export function pendingLines(pending: PendingView | null): readonly string[] {
   const where = new_session ? ' in a new SSH session' : ''
   return [
     `not kept yet: generation ${base} returns at ${deadline}, unless you say${where}: drawbridge confirm`,
+  ]
+}
+
+/** How many are banned and by whom, then the newest. */
+export function banLines(bans: Bans): readonly string[] {
+  const more = bans.count - new Set(bans.newest.map(({ address }) => address)).size
+  if (bans.count === 0) return []
+  return [
+    `banned: ${describeBans(bans)}`,
+    ...bans.newest.map((ban) => `  ${plain(describeBan(ban))}`),
+    ...(more > 0 ? [`  and ${counted(more, 'more address', 'more addresses')}`] : []),
   ]
 }
 

@@ -42,6 +42,11 @@ export function numberOf(id: string): number {
   return Number.parseInt(major, 16) * 0x10000 + Number.parseInt(minor, 16)
 }
 
+/** The element that keeps a network out of every forward. */
+export function bannedElement({ family, length, text }: Prefix): Element {
+  return { set: setName({ kind: 'banned', family, length }), key: text }
+}
+
 function openingsOf(id: string, { listen, targets }: Forward): Element[] {
   if (listen.kind === 'ping') {
     return [{ set: `pings${listen.address.family}`, key: listen.address.text, data: id }]

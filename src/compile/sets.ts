@@ -62,11 +62,14 @@ export type NamedSet =
   | { readonly kind: 'chosen' }
   /** The families in which nothing but forwards passes from outside. */
   | { readonly kind: 'shielded' }
+  /** Whom another program has banned, masked like `allowed`. */
+  | { readonly kind: 'banned'; readonly family: 4 | 6; readonly length: number }
 
 export function setName(set: NamedSet): string {
   switch (set.kind) {
     case 'allowed':
-      return `allowed${set.family}_${set.length}`
+    case 'banned':
+      return `${set.kind}${set.family}_${set.length}`
     case 'rate':
       return `rate_${set.count}_${set.per}`
     case 'open':
@@ -80,10 +83,11 @@ export function setName(set: NamedSet): string {
 /** Reads a name that `setName` made; undefined for every other name. */
 export function readSetName(name: string): NamedSet | undefined {
   if (name === 'chosen' || name === 'shielded') return { kind: name }
-  const match = /^(?:allowed([46])_(\d+)|rate_(\d+)_(second|minute|hour)|open_(\d+))$/.exec(name)
+  const match = /^(?:(allowed|banned)([46])_(\d+)|rate_(\d+)_(second|minute|hour)|open_(\d+))$/.exec(name)
   if (!match) return undefined
-  const [, family, length, rate, per, open] = match
-  if (family) return { kind: 'allowed', family: family === '4' ? 4 : 6, length: Number(length) }
+  const [, whom, family, length, rate, per, open] = match
+  if (whom === 'allowed' || whom === 'banned')
+    return { kind: whom, family: family === '4' ? 4 : 6, length: Number(length) }
   if (rate) return { kind: 'rate', count: Number(rate), per: per as 'second' | 'minute' | 'hour' }
   return { kind: 'open', count: Number(open) }
 }
@@ -108,8 +112,12 @@ export function layoutOf(name: string): SetLayout {
 
 function namedLayout(set: NamedSet): SetLayout {
   if (set.kind === 'shielded') return { key: ['nf_proto'] }
-  if (set.kind !== 'allowed') return { key: ['classid'] }
-  return { key: ['classid', set.family === 4 ? 'ipv4_addr' : 'ipv6_addr'] }
+  if (set.kind === 'banned') return { key: [addressType(set.family)], counter: true }
+  return { key: set.kind === 'allowed' ? ['classid', addressType(set.family)] : ['classid'] }
+}
+
+function addressType(family: 4 | 6): FieldType {
+  return family === 4 ? 'ipv4_addr' : 'ipv6_addr'
 }
 
 function meterLayout(set: NamedSet, family: string): SetLayout {

@@ -7,7 +7,7 @@ import { layoutOf, meterName, type NamedSet, readSetName, setName, staticSets } 
 /** What the static part depends on. */
 export interface SkeletonFacts {
   readonly mark: Mark
-  /** The sets made by need (`allowed…`, `rate…`, `open…`) that have elements. */
+  /** The sets made by need (`allowed…`, `rate…`, `open…`, `banned…`) that have elements. */
   readonly used: readonly string[]
 }
 
@@ -52,7 +52,7 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
       },
       { name: 'forwards', rules: finding },
       { name: 'ports', rules: findingPorts },
-      { name: 'forwarded', rules: forwarded(facts.mark) },
+      { name: 'forwarded', rules: [...used.flatMap(banRules), ...forwarded(facts.mark)] },
       { name: 'guard', rules: ['meta priority @restricted jump sources', ...used.flatMap(limitRules)] },
       { name: 'sources', rules: [...used.flatMap(allowRules), 'meta priority @refused drop', 'drop'] },
       ...(choosing
@@ -149,12 +149,19 @@ const shieldChain: Chain = {
   ],
 }
 
+/** Only packets that a forward would take come to these. The elements count what is dropped. */
+function banRules(set: NamedSet): string[] {
+  return set.kind === 'banned' ? [`${maskedSource(set)} @${setName(set)} drop`] : []
+}
+
 function allowRules(set: NamedSet): string[] {
-  if (set.kind !== 'allowed') return []
-  const address = set.family === 4 ? 'ip saddr' : 'ip6 saddr'
-  const whole = set.length === (set.family === 4 ? 32 : 128)
-  const masked = whole ? address : `(${address} & ${maskOf(set.family, set.length)})`
-  return [`meta priority . ${masked} @${setName(set)} return`]
+  return set.kind === 'allowed' ? [`meta priority . ${maskedSource(set)} @${setName(set)} return`] : []
+}
+
+function maskedSource({ family, length }: NamedSet & { kind: 'allowed' | 'banned' }): string {
+  const address = family === 4 ? 'ip saddr' : 'ip6 saddr'
+  const whole = length === (family === 4 ? 32 : 128)
+  return whole ? address : `(${address} & ${maskOf(family, length)})`
 }
 
 function maskOf(family: Family, length: number): string {
@@ -183,7 +190,8 @@ function metersOf(set: NamedSet): string[] {
 
 /** Longer prefixes first, as they are the likelier ones; the order has no other meaning. */
 function inOrder(a: NamedSet, b: NamedSet): number {
-  if (a.kind === 'allowed' && b.kind === 'allowed' && a.family === b.family) return b.length - a.length
+  const prefixes = a.kind === 'allowed' || a.kind === 'banned'
+  if (prefixes && b.kind === a.kind && a.family === b.family) return b.length - a.length
   return setName(a) < setName(b) ? -1 : 1
 }
 

@@ -1,6 +1,7 @@
 /** The door to the kernel: the few verbs there are, each carried out by the worker in the order asked. */
 import { writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
+import type { Interest } from './denials/places.ts'
 import type { Report, WatcherData, WatcherMessage } from './watcher.ts'
 import type { KernelCalls, ReplyMessage } from './worker.ts'
 
@@ -11,7 +12,7 @@ export type Door = {
   ) => Promise<ReturnType<KernelCalls[Name]>>
 } & {
   /** Calls `listener` for whatever others do to the ruleset and to this machine, from the moment this resolves. */
-  readonly watch: (listener: (report: Report) => void) => Promise<void>
+  readonly watch: (listener: (report: Report) => void, interest?: Interest) => Promise<void>
   /** Resolves when the worker has ended, on purpose or not; every call after that is refused. */
   readonly ended: Promise<void>
   readonly close: () => Promise<void>
@@ -69,6 +70,7 @@ export async function openDoor(): Promise<Door> {
     holders: ask('holders'),
     others: ask('others'),
     foreignChains: ask('foreignChains'),
+    denials: ask('denials'),
     sessions: ask('sessions'),
     runNft: ask('runNft'),
     own: ask('own'),
@@ -83,8 +85,8 @@ export async function openDoor(): Promise<Door> {
     flows: ask('flows'),
     remarkFlows: ask('remarkFlows'),
     endFlows: ask('endFlows'),
-    watch: async (listener) => {
-      watching.push(await startWatcher({ ownPort: await door.port() }, listener))
+    watch: async (listener, interest = { tables: [], chains: [] }) => {
+      watching.push(await startWatcher({ ownPort: await door.port(), interest }, listener))
     },
     ended,
     close: async () => {

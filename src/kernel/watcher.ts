@@ -5,6 +5,8 @@
  * Source: nf_tables_commit() and nf_tables_gen_notify() in net/netfilter/nf_tables_api.c, rtnetlink(7).
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import { hearingOf } from './denials/hearing.ts'
+import type { DenialChange, Interest } from './denials/places.ts'
 import { asLoaded, bpf, type Ear, listen, wholeMessage } from './listening.ts'
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink.ts'
 import { answerAttributes, textOf } from './nfnetlink.ts'
@@ -13,28 +15,32 @@ import { ownsSocket } from './own-sockets.ts'
 export interface WatcherData {
   /** The socket by which we write elements. */
   readonly ownPort: number
+  /** Where other programs keep whom they deny. */
+  readonly interest: Interest
 }
 
 /**
  * `changed`: a transaction that was not ours touched our table. `lost`: notifications were dropped, so nobody knows what
- * happened. `elsewhere`: other tables have changed. `moved`: an interface, an address or a default route of this machine
+ * happened. `elsewhere`: other tables have changed, and with them whom other programs deny (null: all must be read to
+ * know). `moved`: an interface, an address or a default route of this machine
  * has changed.
  */
 export type Report =
   | { readonly kind: 'changed'; readonly by: string; readonly pid: number }
   | { readonly kind: 'lost' }
-  | { readonly kind: 'elsewhere' }
+  | { readonly kind: 'elsewhere'; readonly denials: readonly DenialChange[] | null }
   | { readonly kind: 'moved' }
 
 /** `listening`: from here on nothing is missed; see `listen` for `endedBy`. */
 export type WatcherMessage = Report | { readonly kind: 'listening'; readonly endedBy: number }
 
-const { ownPort } = workerData as WatcherData
+const { ownPort, interest } = workerData as WatcherData
 const NFNLGRP_NFTABLES = 7
 const NEWGEN = (10 << 8) | 15
 const generation = { pid: 2, name: 3 } as const
 const ours = Buffer.from('drawbridge\0')
 const portAt = 12
+const hearing = hearingOf(interest)
 let touched = false
 let elsewhere = false
 
@@ -56,6 +62,7 @@ const table: Ear = {
       const own = isAbout(ours, bytes, start)
       touched ||= own
       elsewhere ||= !own
+      if (!own) hearing.hear(type, bytes.subarray(start, end))
       return
     }
     if (touched && !ownsSocket(port)) {
@@ -63,7 +70,8 @@ const table: Ear = {
       const pid = parts.get(generation.pid)?.readUInt32BE() ?? 0
       report({ kind: 'changed', by: textOf(parts.get(generation.name)), pid })
     }
-    if (elsewhere) report({ kind: 'elsewhere' })
+    const denials = hearing.end()
+    if (elsewhere) report({ kind: 'elsewhere', denials })
     touched = false
     elsewhere = false
   },

@@ -7,6 +7,8 @@ import type { Address } from '../model/address.ts'
 import type { Mark } from '../model/gateway.ts'
 import type { Listener } from '../model/listeners.ts'
 import { readForeignChains } from './chains.ts'
+import type { Interest } from './denials/places.ts'
+import { readDenials } from './denials/reading.ts'
 import { endFlow, readFlows, remarkFlow, type TrackedFlow } from './flows.ts'
 import { readHolders } from './holders.ts'
 import { openNft, openOwner } from './libnftables.ts'
@@ -43,6 +45,8 @@ const calls = {
   others: () => readOthers(netlink),
   /** The chains of other programs. */
   foreignChains: () => readForeignChains(netlink),
+  /** Whom other programs deny. */
+  denials: (interest: Interest) => readDenials(netlink, interest),
   /** Who holds these. */
   holders: (listeners: readonly Listener[]) => readHolders(sockets, listeners),
   /** Who is connected to these ports of this machine. */

@@ -1,4 +1,5 @@
 /** The client as a whole against a real HTTP server on a Unix socket, which records what it was asked. */
+
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -8,6 +9,7 @@ import { onTestFinished } from 'vitest'
 import type { Changed, ForwardView, Plan, PlanLine, Status } from '../../src/api/shapes.ts'
 import { run } from '../../src/cli/program.ts'
 import type { World } from '../../src/cli/world.ts'
+import { noBans } from '../../src/model/bans.ts'
 import { Problem } from '../../src/model/problem.ts'
 
 export interface Asked {
@@ -156,6 +158,7 @@ export function status(own: Partial<Status> = {}): Status {
     pending: null,
     conflicts: [],
     neighbours: [],
+    bans: noBans,
     locked: false,
     version: '1.2.3',
     ...own,

@@ -1,7 +1,8 @@
 /** A whole gateway compiled, its forwards numbered from 1 in the order they stand. */
-import { type Element, elementsOf, neededSets } from '../../src/compile/elements.ts'
+import { bannedElement, type Element, elementsOf, neededSets } from '../../src/compile/elements.ts'
 import { type Skeleton, skeletonOf } from '../../src/compile/skeleton.ts'
 import type { Family } from '../../src/model/address.ts'
+import { parsePrefix } from '../../src/model/address.ts'
 import { defaultSettings, type Written } from '../../src/model/gateway.ts'
 
 export interface Compiled {
@@ -9,15 +10,22 @@ export interface Compiled {
   readonly skeleton: Skeleton
 }
 
-export function compiled({ settings, lists, forwards }: Written, shield: readonly Family[] = []): Compiled {
+export function compiled(
+  { settings, lists, forwards }: Written,
+  shield: readonly Family[] = [],
+  bans: readonly string[] = [],
+): Compiled {
   const byName = new Map(lists.map((list) => [list.name, list]))
   const on = forwards.filter(({ enabled }) => enabled)
   const needed = on.flatMap((forward) => neededSets(forward, byName))
-  const used = [...new Set([...needed, ...(shield.length > 0 ? ['shielded'] : [])])].sort()
+  const banned = bans.map((text) => bannedElement(parsePrefix('ban', text)))
+  const sets = banned.map(({ set }) => set)
+  const used = [...new Set([...needed, ...sets, ...(shield.length > 0 ? ['shielded'] : [])])].sort()
   return {
     elements: [
       ...forwards.flatMap((forward, index) => elementsOf({ number: index + 1, forward }, byName)),
       ...shield.map((family) => ({ set: 'shielded', key: `ipv${family}` })),
+      ...banned,
     ],
     skeleton: skeletonOf({ mark: settings.mark ?? defaultSettings.mark, used }),
   }

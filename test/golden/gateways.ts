@@ -5,6 +5,8 @@ export interface Golden {
   readonly gateway: unknown
   /** Families that the machine did not forward before. */
   readonly shield?: readonly Family[]
+  /** Whom other programs have banned. */
+  readonly bans?: readonly string[]
 }
 
 export const golden: Readonly<Record<string, Golden>> = {
@@ -106,5 +108,13 @@ export const golden: Readonly<Record<string, Golden>> = {
   shield: {
     gateway: { version: 1, mark: '0xffffffff/0xffffffff', forwards: ['tcp/8443 -> 10.0.0.5:443'] },
     shield: [4, 6],
+  },
+
+  bans: {
+    gateway: {
+      version: 1,
+      forwards: [{ name: 'web', listen: 'tcp/8443', to: '10.0.0.5:443', from: '198.51.100.0/24' }],
+    },
+    bans: ['198.51.100.9', '203.0.113.0/24', '203.0.112.0/22', '2001:db8::9', '2001:db8:7::/48'],
   },
 }

@@ -14,10 +14,10 @@ beforeAll(enterNewNetwork)
 const pathOf = (name: string) => new URL(`./${name}.nft`, import.meta.url)
 
 /** The skeleton, and the elements as one transaction that adds them to it. */
-function rulesetOf({ gateway, shield = [] }: Golden): string {
+function rulesetOf({ gateway, shield = [], bans = [] }: Golden): string {
   const written = parseGateway(gateway)
   registerOf(written) // The forwards can stand together.
-  const { skeleton, elements } = compiled(written, shield)
+  const { skeleton, elements } = compiled(written, shield, bans)
   return `${printSkeleton(skeleton)}\n${printDifference({ remove: [], add: elements })}`
 }
 

@@ -4,16 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { Agent, type Machine } from '../../src/agent/agent.ts'
-import { Beside } from '../../src/agent/beside.ts'
-import { openBootFile } from '../../src/agent/boot.ts'
+import { Agent } from '../../src/agent/agent.ts'
 import type { AgentClient } from '../../src/agent/client.ts'
-import { openRecord } from '../../src/agent/record.ts'
-import { openWitness } from '../../src/agent/witness.ts'
 import { type Door, openDoor } from '../../src/kernel/door.ts'
-import { openForwarding } from '../../src/kernel/forwarding.ts'
-import { readHost } from '../../src/kernel/host.ts'
 import { memoryAgent, putOf } from '../reconcile/agent.ts'
+import { machineOf } from './machine.ts'
 import { enterNewNetwork, run } from './network.ts'
 
 const web = 'tcp/8443 -> 10.0.0.5:443'
@@ -33,21 +28,9 @@ afterAll(async () => {
 
 type Ask = Pick<AgentClient, 'ask'>
 
-function machineWith(through: Door): Machine {
-  return {
-    door: through,
-    forwarding: openForwarding(directory),
-    record: openRecord(directory),
-    boot: openBootFile(directory),
-    witness: openWitness(directory),
-    beside: new Beside(door, []),
-    readHost,
-  }
-}
-
 /** An agent as if its process had just been started on this kernel. */
 function realAgent(): Ask {
-  const agent = new Agent(machineWith(door))
+  const agent = new Agent(machineOf(door, directory))
   return { ask: async (message) => (await agent.answer(message)) as never }
 }
 
@@ -236,7 +219,7 @@ describe('a static part that is refused', () => {
         return asked.length === 1 ? Promise.reject(new Error(words)) : door.runNft(text)
       },
     }
-    return { agent: new Agent(machineWith(through)), asked }
+    return { agent: new Agent(machineOf(through, directory)), asked }
   }
 
   test.each([
@@ -284,7 +267,7 @@ describe('guarded', () => {
         return door.flows(mark)
       },
     }
-    const agent = new Agent(machineWith(disturbed))
+    const agent = new Agent(machineOf(disturbed, directory))
     const inTurn = turns()
     await agent.guard(inTurn, { repaired: () => {}, refused: () => {} })
     await inTurn(() => agent.answer({ ...putOf(1, null, { 1: web }), meant: true }))

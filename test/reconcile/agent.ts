@@ -1,4 +1,5 @@
 /** An agent without a kernel: an honest second implementation of the protocol, with a dump of what it holds. */
+
 import type { AgentClient } from '../../src/agent/client.ts'
 import {
   type AgentMessage,
@@ -8,6 +9,7 @@ import {
   type PutMessage,
 } from '../../src/agent/protocol.ts'
 import { followed, type Place } from '../../src/agent/witness.ts'
+import { noBans } from '../../src/model/bans.ts'
 import { readDocument } from '../../src/model/document.ts'
 import { parseForward, printForward } from '../../src/model/forward.ts'
 import { Problem } from '../../src/model/problem.ts'
@@ -62,6 +64,8 @@ export function memoryAgent(): MemoryAgent {
         }
       case 'weigh':
         return { effects: [], own: null }
+      case 'bans':
+        return noBans
       case 'others':
         return { forwards: [], cutShort: false, legacy: false }
       case 'listeners':

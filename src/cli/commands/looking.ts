@@ -3,6 +3,7 @@ import type { ForwardView } from '../../api/shapes.ts'
 import type { ForwardDocument } from '../../model/document.ts'
 import type { Call, Spec } from '../command.ts'
 import { done } from '../exit.ts'
+import { banLines } from '../lines.ts'
 import { answer } from '../output.ts'
 import { emptyName } from '../problems.ts'
 import { type Column, layTable } from '../table.ts'
@@ -105,7 +106,10 @@ function describe(view: ForwardView, now: number): readonly string[] {
     ...(forward.note === undefined ? [] : [['note', forward.note] as const]),
     ['state', view.state],
   ]
-  return facts.map(([key, value]) => `${key}: ${plain(value)}`)
+  return [
+    ...facts.map(([key, value]) => `${key}: ${plain(value)}`),
+    ...(view.bans ? banLines(view.bans) : []),
+  ]
 }
 
 function limitWords({ limits }: ForwardDocument): string {

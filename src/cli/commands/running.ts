@@ -8,7 +8,7 @@ import { parseDuration } from '../../model/limits.ts'
 import { Problem } from '../../model/problem.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, failed } from '../exit.ts'
-import { pendingLines } from '../lines.ts'
+import { banLines, pendingLines } from '../lines.ts'
 import { answer, sayProblem } from '../output.ts'
 import { counted, plain } from '../text.ts'
 
@@ -96,6 +96,7 @@ async function status(call: Call): Promise<number> {
           ...(now.locked ? ['locked down: no forward is open until drawbridge lockdown --lift'] : []),
           ...repairLines(now),
           ...now.neighbours.filter(({ active }) => active).map((one) => plain(describeNeighbour(one))),
+          ...banLines(now.bans),
           ...now.conflicts.map((conflict) => `conflict: ${plain(conflict)}`),
           ...pendingLines(now.pending),
         ],

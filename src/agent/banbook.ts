@@ -1,0 +1,211 @@
+/** Whom other programs have banned, place by place, and the elements of ours that follow from it. No effects, no clock. */
+import type { Difference } from '../compile/difference.ts'
+import { bannedElement, type Element } from '../compile/elements.ts'
+import { readSetName } from '../compile/sets.ts'
+import type { DenialChange, Denials, Entry, Place } from '../kernel/denials/places.ts'
+import { type Address, type Family, networkOf, type Prefix, printPrefix } from '../model/address.ts'
+import type { Bans } from '../model/bans.ts'
+
+interface Listed {
+  readonly by: string
+  readonly entries: Map<string, Known>
+}
+
+interface Known {
+  readonly by: string
+  readonly prefixes: readonly Prefix[]
+  readonly since: string
+  /** By the clock of `now`; infinite: until its program ends it. */
+  ends: number
+}
+
+/** What all places together say of one prefix. */
+interface Banned {
+  readonly prefix: Prefix
+  /** One for each entry that names it, the oldest first. */
+  readonly entries: Set<Known>
+}
+
+/** What time it is: `at` as a UTC instant, `now` in milliseconds of a clock that nobody sets. */
+export interface Moment {
+  readonly at: string
+  readonly now: number
+}
+
+const mostNamed = 10
+
+export class BanBook {
+  readonly #bannerOf: (place: Place) => string | undefined
+  readonly #places = new Map<string, Listed>()
+  /** By their text; the newest last. */
+  readonly #banned = new Map<string, Banned>()
+  /** What may differ between what is wanted and what is held. */
+  readonly #touched = new Set<string>()
+  readonly #held = new Map<string, Element>()
+  /** How many elements each set holds. */
+  readonly #sets = new Map<string, number>()
+
+  constructor(bannerOf: (place: Place) => string | undefined) {
+    this.#bannerOf = bannerOf
+  }
+
+  /** All there is now; who stays keeps the time since when. */
+  replace(all: readonly Denials[], moment: Moment): void {
+    const kept = new Set(all.map(({ place }) => keyOf(place)))
+    for (const [key, { entries }] of this.#places) {
+      if (kept.has(key)) continue
+      for (const id of [...entries.keys()]) this.#forget(key, id)
+      this.#places.delete(key)
+    }
+    for (const { place, entries } of all) {
+      const stays = new Set(entries.map(({ id }) => id))
+      const before = this.#places.get(keyOf(place))?.entries.keys() ?? []
+      const removed = [...before].filter((id) => !stays.has(id))
+      this.change({ place, removed, added: entries }, moment)
+    }
+  }
+
+  change({ place, added, removed }: DenialChange, moment: Moment): void {
+    const by = this.#bannerOf(place)
+    if (by === undefined) return
+    const key = keyOf(place)
+    for (const id of removed) this.#forget(key, id)
+    if (added.length > 0 && !this.#places.has(key)) this.#places.set(key, { by, entries: new Map() })
+    for (const entry of added) this.#take(key, entry, moment)
+  }
+
+  #take(key: string, { id, prefixes, lasts }: Entry, { at, now }: Moment): void {
+    const place = this.#places.get(key)
+    if (!place) return
+    const { by, entries } = place
+    const ends = lasts === null ? Number.POSITIVE_INFINITY : now + lasts
+    const before = entries.get(id)
+    if (before) {
+      before.ends = ends
+      return
+    }
+    const known = { by, prefixes, since: at, ends }
+    entries.set(id, known)
+    for (const prefix of prefixes) {
+      const text = printPrefix(prefix)
+      const banned = this.#banned.get(text)
+      if (banned) banned.entries.add(known)
+      else this.#banned.set(text, { prefix, entries: new Set([known]) })
+      this.#touched.add(text)
+    }
+  }
+
+  #forget(key: string, id: string): void {
+    const entries = this.#places.get(key)?.entries
+    const known = entries?.get(id)
+    if (!entries || !known) return
+    entries.delete(id)
+    for (const prefix of known.prefixes) {
+      const text = printPrefix(prefix)
+      const banned = this.#banned.get(text)
+      banned?.entries.delete(known)
+      if (banned?.entries.size === 0) this.#banned.delete(text)
+      this.#touched.add(text)
+    }
+  }
+
+  /** Forgets whose time is over; gives when the next one's is, infinite when nobody's ends by itself. */
+  expire(now: number): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const [key, { entries }] of this.#places) {
+      for (const [id, { ends }] of entries) {
+        if (ends <= now) this.#forget(key, id)
+        else next = Math.min(next, ends)
+      }
+    }
+    return next
+  }
+
+  /** What makes the elements that are held those that are wanted. */
+  difference(): Difference {
+    const [remove, add]: [Element[], Element[]] = [[], []]
+    for (const text of this.#touched) {
+      const [banned, held] = [this.#banned.get(text), this.#held.get(text)]
+      if (banned && !held) add.push(bannedElement(banned.prefix))
+      else if (!banned && held) remove.push(held)
+      else this.#touched.delete(text)
+    }
+    return { remove, add }
+  }
+
+  /** From now on these are held, or are not any more. */
+  hold({ remove, add }: Difference): void {
+    for (const element of remove) {
+      this.#held.delete(textOf(element))
+      this.#count(element.set, -1)
+    }
+    for (const element of add) {
+      this.#held.set(textOf(element), element)
+      this.#count(element.set, 1)
+    }
+  }
+
+  #count(set: string, step: 1 | -1): void {
+    const count = (this.#sets.get(set) ?? 0) + step
+    if (count > 0) this.#sets.set(set, count)
+    else this.#sets.delete(set)
+  }
+
+  /** The elements that are held. */
+  elements(): Iterable<Element> {
+    return this.#held.values()
+  }
+
+  /** The sets that have elements. */
+  used(): readonly string[] {
+    return [...this.#sets.keys()]
+  }
+
+  /** Whether the address is kept out. */
+  keepsOut(address: Address): boolean {
+    return this.used().some((name) => {
+      const set = readSetName(name)
+      if (set?.kind !== 'banned' || set.family !== address.family) return false
+      const { family, length } = set
+      return this.#held.has(printPrefix({ family, length, text: networkOf(address, length) }))
+    })
+  }
+
+  /** In these families. `dropped` is not known here. */
+  tell(families: readonly Family[]): Bans {
+    const counts = new Map<string, number>()
+    const newest: (Known & { readonly address: string })[] = []
+    let count = 0
+    for (const [address, { prefix, entries }] of this.#banned) {
+      if (!families.includes(prefix.family)) continue
+      count += 1
+      const programs = new Map([...entries].reverse().map((known) => [known.by, known]))
+      for (const [by, known] of programs) {
+        counts.set(by, (counts.get(by) ?? 0) + 1)
+        newest.push({ ...known, address })
+        if (newest.length > mostNamed) newest.shift()
+      }
+    }
+    return {
+      count,
+      by: [...counts].map(([by, many]) => ({ by, count: many })).sort((a, b) => b.count - a.count),
+      newest: newest.reverse().map(({ address, by, since }) => ({ address, by, since, dropped: 0 })),
+    }
+  }
+
+  /** The element of ours that stands for `text`. */
+  elementFor(text: string): Element | undefined {
+    return this.#held.get(text)
+  }
+}
+
+function keyOf({ kind, family, table, name }: Place): string {
+  return `${kind} ${family} ${table} ${name}`
+}
+
+function textOf({ set, key }: Element): string {
+  const found = readSetName(set)
+  return found?.kind === 'banned'
+    ? printPrefix({ family: found.family, length: found.length, text: key })
+    : ''
+}

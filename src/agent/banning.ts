@@ -1,0 +1,114 @@
+/** Keeps whom other programs have banned out of the forwards too, as soon as the kernel tells of it. */
+
+import type { DenialChange } from '../kernel/denials/places.ts'
+import type { Door } from '../kernel/door.ts'
+import type { Report } from '../kernel/watcher.ts'
+import type { Family } from '../model/address.ts'
+import type { Bans } from '../model/bans.ts'
+import type { Mark } from '../model/gateway.ts'
+import { banInterest, bannerOf } from '../neighbours/bans.ts'
+import { BanBook } from './banbook.ts'
+import { follower, type Rhythm } from './guarding.ts'
+import type { Holding } from './holding.ts'
+import type { Keeper } from './keeper.ts'
+
+/** A ban acts within two seconds, also behind another that has just been looked at. */
+const rhythm: Rhythm = { every: 200, share: 4, longest: 1000, anyway: 60_000 }
+
+/** So much that nobody has looked at yet is forgotten, and all is read instead. */
+const mostHeard = 50_000
+
+export class Banning {
+  readonly book = new BanBook(bannerOf)
+  readonly interest = banInterest
+  readonly #door: Door
+  /** What has changed since the last look; null: all must be read. */
+  #heard: DenialChange[] | null = null
+
+  constructor(door: Door) {
+    this.#door = door
+  }
+
+  /** Gives what to call with every report. `known`: what the kernel is known to hold, if it is. */
+  guard(
+    inTurn: <T>(work: () => Promise<T>) => Promise<T>,
+    known: () => Holding | false,
+    keeper: Keeper,
+  ): (report: Report) => void {
+    const look = follower(() => inTurn(() => this.#follow(known(), keeper)), rhythm)
+    return (report) => {
+      if (this.#hear(report)) look()
+    }
+  }
+
+  /** Whether the report is a reason to look. */
+  #hear(report: Report): boolean {
+    if (report.kind === 'lost') this.#heard = null
+    if (report.kind !== 'elsewhere' || report.denials?.length === 0) return report.kind === 'lost'
+    if (report.denials) this.#heard?.push(...report.denials)
+    if (!report.denials || (this.#heard?.length ?? 0) > mostHeard) this.#heard = null
+    return true
+  }
+
+  /** Brings the book up to date; gives the milliseconds until somebody's time is over, where that is known. */
+  async #catchUp(): Promise<number | undefined> {
+    const heard = this.#heard
+    // What comes while all is read comes again afterwards: twice is harmless.
+    this.#heard = []
+    const moment = () => ({ at: new Date().toISOString(), now: performance.now() })
+    if (heard) for (const change of heard) this.book.change(change, moment())
+    else this.book.replace(await this.#read(), moment())
+    const next = this.book.expire(performance.now())
+    return Number.isFinite(next) ? Math.max(0, next - performance.now()) : undefined
+  }
+
+  async #read() {
+    return this.#door.denials(this.interest).catch((error: Error) => {
+      this.#heard = null
+      throw error
+    })
+  }
+
+  /** Writes what has changed; while it is not known what the kernel holds, a whole message will. */
+  async #follow(holding: Holding | false, keeper: Keeper): Promise<number | undefined> {
+    const next = await this.#catchUp()
+    const difference = this.book.difference()
+    const { add, remove } = difference
+    if (!holding || add.length + remove.length === 0) return next
+    this.book.hold(difference)
+    await keeper.write(holding, difference).catch((error: Error) => {
+      this.book.hold({ add: remove, remove: add })
+      throw error
+    })
+    if (add.length > 0) await this.endFlows(holding.register.settings.mark)
+    return next
+  }
+
+  /** Everything that is wanted counts as held: a whole message is about to write it. */
+  async settle(): Promise<BanBook> {
+    await this.#catchUp()
+    this.book.hold(this.book.difference())
+    return this.book
+  }
+
+  /** A connection that is established never comes to the rules again. */
+  async endFlows(mark: Mark): Promise<void> {
+    if (this.book.used().length === 0) return
+    const flows = await this.#door.flows(mark)
+    const ending = flows.filter(({ family, source }) => this.book.keepsOut({ family, text: source }))
+    if (ending.length > 0) await this.#door.endFlows(ending)
+  }
+
+  async tell(families: readonly Family[]): Promise<Bans> {
+    const bans = this.book.tell(families)
+    const elements = bans.newest.map(({ address }) => this.book.elementFor(address))
+    const held = elements.filter((element) => element !== undefined)
+    const counts = await this.#door.countElements(held)
+    const dropped = new Map(held.map((element, at) => [element, counts[at] ?? 0]))
+    const newest = bans.newest.map((ban, at) => {
+      const element = elements[at]
+      return { ...ban, dropped: (element && dropped.get(element)) ?? 0 }
+    })
+    return { ...bans, newest }
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * CrowdSec's decisions in the kernel, as crowdsec-firewall-bouncer puts them there in its mode `nftables`: sets of the
+ * tables `ip crowdsec` and `ip6 crowdsec6` whose elements have timeouts, `crowdsec-blacklists` in older versions, one for
+ * each origin (`crowdsec-blacklists-CAPI`) in newer ones. Its mode `iptables` uses ipset.
+ */
+import type { Place } from '../kernel/denials/places.ts'
+
+export const interest = { tables: ['crowdsec'], chains: [] } as const
+
+/** `crowdsec` or `crowdsec (CAPI)`; undefined when the place is not its. */
+export function banner({ kind, table, name }: Place): string | undefined {
+  if (kind !== 'set' || !table.startsWith('crowdsec')) return undefined
+  const origin = /^crowdsec6?-blacklists-(.+)$/.exec(name)?.[1]
+  return origin ? `crowdsec (${origin})` : 'crowdsec'
+}

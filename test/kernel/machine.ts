@@ -1,0 +1,23 @@
+/** Everything that an agent touches, for an agent in this process. */
+import type { Machine } from '../../src/agent/agent.ts'
+import { Banning } from '../../src/agent/banning.ts'
+import { Beside } from '../../src/agent/beside.ts'
+import { openBootFile } from '../../src/agent/boot.ts'
+import { openRecord } from '../../src/agent/record.ts'
+import { openWitness } from '../../src/agent/witness.ts'
+import type { Door } from '../../src/kernel/door.ts'
+import { openForwarding } from '../../src/kernel/forwarding.ts'
+import { readHost } from '../../src/kernel/host.ts'
+
+export function machineOf(door: Door, directory: string): Machine {
+  return {
+    door,
+    forwarding: openForwarding(directory),
+    record: openRecord(directory),
+    boot: openBootFile(directory),
+    witness: openWitness(directory),
+    beside: new Beside(door, []),
+    bans: new Banning(door),
+    readHost,
+  }
+}
