@@ -32,6 +32,8 @@ action = ${action}
 bantime = 600
 findtime = 600
 maxretry = 2
+usedns = no
+ignoreself = false
 `
 
 export async function startFail2ban(lab: Lab, jails: readonly Jail[]): Promise<Fail2ban> {

@@ -1,4 +1,6 @@
 /** Whom Fail2Ban bans does not come through a forward either, within two seconds, and again when the ban is over. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Fail2ban, type Jail, startFail2ban } from '../lab/fail2ban.ts'
@@ -96,3 +98,122 @@ describe.each([
     expect(await lab.gateway.run('nft', ['list', 'table', 'inet', 'drawbridge'])).not.toContain('banned')
   })
 })
+
+/** What the programs beside us have in the kernel, to the byte. */
+async function rulesOf({ gateway }: Lab): Promise<string> {
+  const saved = [await gateway.run('iptables-save'), await gateway.run('ip6tables-save')]
+  const counters = /^#.*$|\[\d+:\d+\]/gm
+  return [await gateway.run('nft', ['list', 'table', 'inet', 'f2b-table']), ...saved]
+    .join('')
+    .replace(counters, '')
+}
+
+test('bans outlive every end of Drawbridge but down --all, which leaves the rules of Fail2Ban as they were', async (t) => {
+  const scene = await start(t, [...nftables, { name: 'web', action: 'iptables[name=web, type=allports]' }])
+  const { lab, drawbridge, fail2ban } = scene
+  await fail2ban.bans('sshd', banned)
+  await fail2ban.bans('web', banned6, other)
+  const before = await rulesOf(lab)
+  const out = async () => !(await arrives(scene, banned)) && !(await arrives(scene, banned6))
+  await expect.poll(out, { timeout: soon }).toBe(true)
+  expect(readFileSync(join(drawbridge.state, 'agent/boot.nft'), 'utf8')).not.toContain('banned')
+
+  await drawbridge.kill9('agent')
+  expect(await out()).toBe(true)
+  await expect.poll(async () => (await drawbridge.api.status(0)).ready, { timeout: 10_000 }).toBe(true)
+  expect(await out()).toBe(true)
+
+  await drawbridge.kill9()
+  expect(await out()).toBe(true)
+  // What happens while nobody looks is found at the start.
+  await fail2ban.unbans('web', other)
+  await fail2ban.bans('sshd', '203.0.113.4')
+  await drawbridge.start()
+  expect(await out()).toBe(true)
+  expect(await arrives(scene, other)).toBe(true)
+  expect(await arrives(scene, '203.0.113.4')).toBe(false)
+  await fail2ban.unbans('sshd', '203.0.113.4')
+  await fail2ban.bans('web', other)
+
+  for (const intrusion of ['flush table inet drawbridge', 'delete table inet drawbridge']) {
+    await lab.gateway.nft(intrusion)
+    await expect.poll(() => arrives(scene, '203.0.113.4'), { timeout: 10_000 }).toBe(true)
+    expect(await out()).toBe(true)
+  }
+
+  await drawbridge.closes('web')
+  await drawbridge.opens('tcp+udp/8080', [lab.server.at(80), lab.server.at6(80)], { name: 'web' })
+  expect(await out()).toBe(true)
+
+  const { code } = await drawbridge.cli(['down', '--all'])
+  expect(code).toBe(0)
+  expect(await lab.gateway.run('nft', ['list', 'tables'])).not.toContain('drawbridge')
+  expect(await rulesOf(lab)).toBe(before)
+})
+
+test('a failed login that Fail2Ban reads in a log is enough; its end ends the bans', async (t) => {
+  const scene = await start(t, nftables)
+  const { lab, fail2ban } = scene
+  expect(await arrives(scene, banned)).toBe(true)
+  const attack = async () => {
+    await fail2ban.logs(`failed login from ${banned}`)
+    return arrives(scene, banned)
+  }
+  await expect.poll(attack, { timeout: 20_000, interval: 1000 }).toBe(false)
+  expect(await arrives(scene, other)).toBe(true)
+  await fail2ban.client('reload')
+  expect(await arrives(scene, banned)).toBe(false)
+  await fail2ban.stop()
+  await expect.poll(() => arrives(scene, banned), { timeout: soon }).toBe(true)
+  expect(await lab.gateway.run('nft', ['list', 'table', 'inet', 'drawbridge'])).not.toContain('banned')
+})
+
+describe('with 100,000 bans', () => {
+  test('a further one acts as soon, as does its end, and the first 100,000 are there soon after they came', async (t) => {
+    const scene = await start(t, nftables)
+    const { lab, drawbridge, fail2ban } = scene
+    const held = async () => (await drawbridge.api.status(0)).bans.count
+    const load = async (verb: 'add' | 'delete') => {
+      const elements = Array.from(
+        { length: 100_000 },
+        (_, at) => `10.${at >> 14}.${(at >> 6) & 255}.${at & 63}`,
+      )
+      await lab.gateway.nft(`${verb} element inet f2b-table addr-set-sshd { ${elements.join(', ')} }`)
+    }
+    await fail2ban.bans('sshd', other)
+    const came = await until(
+      () => load('add'),
+      async () => (await held()) === 100_001,
+    )
+    const cpu = cpuOf(drawbridge)
+    const took = {
+      ban: await until(
+        () => fail2ban.bans('sshd', banned),
+        async () => !(await arrives(scene, banned)),
+      ),
+      unban: await until(
+        () => fail2ban.unbans('sshd', banned),
+        () => arrives(scene, banned),
+      ),
+    }
+    const spent = Math.round(cpuOf(drawbridge) - cpu)
+    const gone = await until(
+      () => load('delete'),
+      async () => (await held()) === 1,
+    )
+    expect(await arrives(scene, other)).toBe(false)
+    process.stdout.write(
+      `100,000 bans at once: held after ${came} ms; then a ban ${took.ban} ms, its end ${took.unban} ms, the agent ${spent} ms of processor for both; 100,000 ended after ${gone} ms\n`,
+    )
+    for (const ms of Object.values(took)) expect(ms).toBeLessThan(soon)
+  }, 120_000)
+})
+
+/** Milliseconds of processor that the agent has used so far, all threads. */
+function cpuOf(drawbridge: Drawbridge): number {
+  const tasks = `/proc/${drawbridge.pid('agent')}/task`
+  const spent = readdirSync(tasks).map(
+    (task) => readFileSync(join(tasks, task, 'schedstat'), 'utf8').split(' ')[0],
+  )
+  return spent.reduce((sum, one) => sum + Number(one) / 1e6, 0)
+}
