@@ -53,9 +53,7 @@ const auditQuery = z.strictObject({
 const rotateRequest = z.strictObject({ keep: z.int().min(1) })
 const lockdownRequest = z.strictObject({ lift: z.boolean(), ...trial })
 const namesRequest = z.strictObject({ names: z.array(z.string().max(2000)).min(1), ...trial })
-/** A load of 64,000 forwards takes seconds. */
-const acceptPatience = 30_000
-
+const enableRequest = namesRequest.extend({ take_over: z.boolean().optional() })
 const downRequest = z.strictObject({ all: z.boolean() })
 
 export function buildApp(parts: AppParts): FastifyInstance {
@@ -142,7 +140,7 @@ function readingRoutes(app: FastifyInstance, parts: AppParts): void {
   })
 }
 
-function changingRoutes(app: FastifyInstance, { service, stop, runner, store }: AppParts): void {
+function changingRoutes(app: FastifyInstance, { service, stop }: AppParts): void {
   app.post('/api/v1/forwards', (request) => {
     const body = readDocument(openRequest, '', fieldsNamed(request.body))
     return service.open(body, asking(request, body))
@@ -151,12 +149,14 @@ function changingRoutes(app: FastifyInstance, { service, stop, runner, store }: 
     const body = readDocument(namesRequest, '', request.body)
     return service.close(body.names, asking(request, body))
   })
-  for (const verb of ['enable', 'disable'] as const) {
-    app.post(`/api/v1/${verb}`, (request) => {
-      const body = readDocument(namesRequest, '', request.body)
-      return service.switch(body.names, verb === 'enable', asking(request, body))
-    })
-  }
+  app.post('/api/v1/enable', (request) => {
+    const body = readDocument(enableRequest, '', request.body)
+    return service.switch(body.names, true, asking(request, body))
+  })
+  app.post('/api/v1/disable', (request) => {
+    const body = readDocument(namesRequest, '', request.body)
+    return service.switch(body.names, false, asking(request, body))
+  })
   app.post('/api/v1/plan', (request) => {
     const body = readDocument(applyRequest, '', request.body)
     return service.plan(body, asking(request, body))
@@ -173,11 +173,7 @@ function changingRoutes(app: FastifyInstance, { service, stop, runner, store }: 
     const body = readDocument(lockdownRequest, '', request.body)
     return service.lockdown(body.lift, asking(request, body))
   })
-  app.post('/api/v1/accept', async () => {
-    runner.accept()
-    await runner.reached(store.generation, acceptPatience)
-    return { generation: store.generation }
-  })
+  app.post('/api/v1/accept', (request) => service.accept(asking(request)))
   app.post('/api/v1/confirm', async (request) => service.confirm(connectedAt(request), asking(request)))
   app.post('/api/v1/audit/rotate', (request) => {
     const { keep } = readDocument(rotateRequest, '', request.body)

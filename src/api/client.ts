@@ -8,6 +8,7 @@ import type {
   AuditPage,
   Changed,
   Difference,
+  EnableRequest,
   ForwardList,
   ForwardView,
   GatewayView,
@@ -41,7 +42,7 @@ export interface Client {
   readonly forward: (name: string) => Promise<ForwardView>
   readonly open: (wanted: OpenRequest) => Promise<Changed>
   readonly close: (wanted: NamesRequest) => Promise<Changed>
-  readonly enable: (wanted: NamesRequest) => Promise<Changed>
+  readonly enable: (wanted: EnableRequest) => Promise<Changed>
   readonly disable: (wanted: NamesRequest) => Promise<Changed>
   readonly gateway: () => Promise<GatewayView>
   readonly plan: (wanted: ApplyRequest) => Promise<Plan>

@@ -36,6 +36,9 @@ export interface Parts {
 
 /** A change is answered when the kernel has it; beyond this the answer is a problem, and the change stays wanted. */
 const kernelPatience = 30_000
+/** An agent that starts answers within a second or two. */
+const agentPatience = 10_000
+const agentPause = 100
 /** So often a change is looked at again because another one came meanwhile. */
 const mostAttempts = 100
 
@@ -43,8 +46,8 @@ const mostAttempts = 100
 export class GatewayService {
   readonly #parts: Parts
   readonly #sight: Sight
-  /** When the last change had come into force, by a clock that nobody sets. */
-  #inForceSince = 0
+  /** Sessions that were open when the change that waits had come into force; the store has those from before. */
+  #sessionsThen: readonly string[] = []
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -82,9 +85,10 @@ export class GatewayService {
     })
   }
 
-  /** Keeps every forward shut, or lifts that again. It is for the moment of danger, so nothing has to be confirmed. */
+  /** Keeps every forward shut, for the moment of danger, so nothing has to be confirmed; or lifts that again. */
   lockdown(lift: boolean, asking: Asking): Promise<Changed> {
-    return this.#change({ ...asking, confirm: asking.confirm ?? 0 }, lift ? 'lift' : 'lockdown', () => {
+    const sure = lift ? asking : { ...asking, confirm: asking.confirm ?? 0 }
+    return this.#change(sure, lift ? 'lift' : 'lockdown', () => {
       const settings = { ...this.#parts.store.register.settings, locked: !lift }
       return { change: { ...noChange, settings }, named: [] }
     })
@@ -106,14 +110,19 @@ export class GatewayService {
     })
   }
 
-  /** Everything becomes what it was in generation `to`, as a new generation. */
+  /** Everything becomes what it was in generation `to`, as a new generation; left out, the last change is undone. */
   rollback(to: number | undefined, asking: Asking): Promise<Changed> {
     const { store, clock } = this.#parts
     const wanted = to ?? store.generation - 1
     const note = asking.note ?? `back to generation ${wanted}`
-    return this.#change({ ...asking, privileged: true, takeOver: true, note }, 'rollback', () => {
+    // Whoever takes the last change back does not mean one of somebody else that comes meanwhile.
+    const based = asking.based ?? (to === undefined ? store.generation : undefined)
+    return this.#change({ ...asking, based, privileged: true, takeOver: true, note }, 'rollback', () => {
       const history = historyAfter(store, wanted)
-      return { change: withoutExpired(undoing(history), new Date(clock.now()).toISOString()), named: [] }
+      const change = store.register.reduce(
+        withoutExpired(undoing(history), new Date(clock.now()).toISOString()),
+      )
+      return { change, named: change.put }
     })
   }
 
@@ -125,7 +134,8 @@ export class GatewayService {
     const { store, runner } = this.#parts
     const waiting = store.pending
     if (!waiting) throw Problem.of('nothing-to-confirm', { now: store.generation })
-    if (connectedAt < this.#inForceSince) throw Problem.of('old-connection', {})
+    await runner.reached(store.generation, kernelPatience)
+    if (connectedAt < runner.inForceSince) throw Problem.of('old-connection', {})
     if (waiting.sessions && asking.from) await this.#refuseOldSession(waiting.sessions, asking.from)
     if (store.pending !== waiting) throw Problem.of('nothing-to-confirm', { now: store.generation })
     reach('confirm-asked')
@@ -140,7 +150,11 @@ export class GatewayService {
   async #refuseOldSession(before: readonly string[], from: Session): Promise<void> {
     const live = await this.#sight.sessions([from.serverPort])
     const key = sessionKey(from)
-    if (before.includes(key) || !live.some((session) => sessionKey(session) === key))
+    if (
+      before.includes(key) ||
+      this.#sessionsThen.includes(key) ||
+      !live.some((session) => sessionKey(session) === key)
+    )
       throw Problem.of('old-session', { client: from.client.text })
   }
 
@@ -152,8 +166,22 @@ export class GatewayService {
     return logView(store)
   }
 
-  /** Enters that Drawbridge is stopped; `all` removes every trace from the kernel. The store keeps its forwards. */
+  /** Has the kernel take this store though it holds a later generation, and enters that. */
+  async accept(asking: Asking): Promise<{ generation: number }> {
+    const { store, runner } = this.#parts
+    store.record(this.#originOf(asking, 'accept'))
+    runner.accept()
+    await runner.reached(store.generation, kernelPatience)
+    return { generation: store.generation }
+  }
+
+  /**
+   * Enters that Drawbridge is stopped; `all` removes every trace from the kernel. The store keeps its forwards. A change
+   * that waits for its confirmation would stay in the kernel, with nobody to undo it.
+   */
   async down(all: boolean, asking: Asking): Promise<void> {
+    const { pending } = this.#parts.store
+    if (pending && !all) throw Problem.of('unconfirmed', { base: pending.base, deadline: pending.deadline })
     this.#parts.store.record(this.#originOf(asking, all ? 'down --all' : 'down'))
     if (!all) return
     await this.#parts.agent.ask({ verb: 'clear' })
@@ -165,9 +193,12 @@ export class GatewayService {
    * meanwhile, all of it is worked out again. From there to the commit nothing is waited for.
    */
   async #change(asking: Asking, command: Command, wants: () => Wanted): Promise<Changed> {
-    const { store } = this.#parts
-    await this.#sight.look()
+    const { store, runner } = this.#parts
+    await this.#look(asking, command)
     for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+      // What a change does to the connection of its author is known while the kernel is in step.
+      if (asking.from && !asking.dryRun)
+        await runner.reached(store.generation, kernelPatience).catch(() => {})
       const at = store.generation
       refuseStale(store, asking.based)
       const { change: wanted, named } = wants()
@@ -177,6 +208,19 @@ export class GatewayService {
       if (store.generation === at) return this.#conclude(weighed, asking, command)
     }
     throw Problem.of('stale-generation', { based: store.generation - 1, now: store.generation })
+  }
+
+  /**
+   * What the operator stands on is known by the agent alone, so a change waits for it while it starts, and is refused
+   * without it. A lockdown is not.
+   */
+  async #look({ dryRun }: Asking, command: Command): Promise<void> {
+    const { clock } = this.#parts
+    const end = clock.uptime().milliseconds + agentPatience
+    while (!(await this.#sight.look()) && !dryRun && command !== 'lockdown') {
+      if (clock.uptime().milliseconds >= end) throw Problem.of('agent-away', {})
+      await new Promise<void>((resolve) => clock.after(agentPause, resolve))
+    }
   }
 
   async #conclude(weighed: Weighed, asking: Asking, command: Command): Promise<Changed> {
@@ -205,7 +249,7 @@ export class GatewayService {
       based: asking.based,
       ...(confirm && { confirmWithin: confirm * 1000, uptime: clock.uptime() }),
       // Whoever came by SSH and touches what they stand on shows with a new session that they can still get in.
-      ...(from && plan.confirm.length > 0 && { sessions: sessions.map(sessionKey) }),
+      ...(from && plan.confirm.length > 0 && { sessions: [from, ...sessions].map(sessionKey) }),
     }
     reach('change-checked')
     const generation = store.commit(
@@ -215,10 +259,11 @@ export class GatewayService {
       options,
     )
     reach('change-kept')
-    this.#inForceSince = Number.POSITIVE_INFINITY
     await runner.reached(generation, kernelPatience)
     reach('change-in-force')
-    this.#inForceSince = performance.now()
+    if (options.sessions && from) {
+      this.#sessionsThen = (await this.#sight.sessions([from.serverPort])).map(sessionKey)
+    }
     const reaches = await reachesOf(agent, named)
     if (confirm && !store.pending) throw Problem.of('nothing-to-confirm', { now: store.generation })
     return {

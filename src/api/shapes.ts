@@ -63,7 +63,7 @@ export interface Deed {
   readonly address: string
   /** `cli`, `api`, `expiry` or `revert`; the first schema knew `rollback` and `lockdown` too. */
   readonly how: string
-  /** What was asked for: open, close, enable, disable, apply, rollback, lockdown, lift, confirm, rotate, down, down --all, expiry or revert. */
+  /** What was asked for: open, close, enable, disable, apply, rollback, lockdown, lift, confirm, rotate, accept, down, down --all, expiry or revert. */
   readonly command: string
   readonly note: string
   /** Covers this entry and, through the one before it, all older ones. */
@@ -224,6 +224,11 @@ export interface RollbackRequest extends Trial {
 /** Forwards to close, enable or disable, by name or by opening: all of them, or none. */
 export interface NamesRequest extends Trial {
   readonly names: readonly string[]
+}
+
+export interface EnableRequest extends NamesRequest {
+  /** Services of this machine on the same port may be hidden. */
+  readonly take_over?: boolean | undefined
 }
 
 export interface LockdownRequest extends Trial {

@@ -14,8 +14,11 @@ export class Sight {
     this.#agent = agent
   }
 
-  async look(): Promise<void> {
-    this.surroundings = (await survey(this.#agent)) ?? this.surroundings
+  /** Whether the agent has answered. */
+  async look(): Promise<boolean> {
+    const found = await survey(this.#agent)
+    this.surroundings = found ?? this.surroundings
+    return found !== undefined
   }
 
   /** Who is connected to these ports of this machine; nobody, where that cannot be known. */

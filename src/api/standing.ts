@@ -51,15 +51,18 @@ function ownReasons({ own }: Standing): string[] {
     : ['it ends the connection over which this command came']
 }
 
-function doorReasons({ forwards }: Register, { put, remove }: Change, doors: readonly Listener[]): string[] {
+function doorReasons(register: Register, change: Change, doors: readonly Listener[]): string[] {
+  const { forwards } = register
+  const { put, remove, settings } = change
   if (doors.length === 0) return []
+  const lifted = register.settings.locked && settings?.locked === false ? [...forwards.values()] : []
   const leaving = remove.flatMap((name) => forwards.get(name) ?? [])
   const coming = put.flatMap((forward) => {
     const before = forwards.get(forward.name)
     if (before && sameTraffic(before, forward)) return []
     return before ? [before, forward] : [forward]
   })
-  return [...leaving, ...coming].flatMap((forward) => {
+  return [...lifted, ...leaving, ...coming].flatMap((forward) => {
     const door = shadowedBy(forward, doors)
     return door ? [`sshd serves at tcp port ${door.port}, which ${printListen(forward.listen)} takes`] : []
   })

@@ -37,6 +37,8 @@ export const changeOptions: readonly Option[] = [...trialOptions, reasonOption]
 
 const takeOverOption = new Option('--take-over', 'hide services of this machine that listen on the same port')
 
+export const enableOptions: readonly Option[] = [takeOverOption, ...changeOptions]
+
 export const openOptions: readonly Option[] = [
   new Option('--name <N>', 'name of the forward (default: made of LISTEN)'),
   new Option(

@@ -1,7 +1,7 @@
 /** Undoes a change that is not confirmed in time, also one whose time ran out while nothing ran. */
 import { reach } from '../faults.ts'
 import { asKept } from '../model/register.ts'
-import { byItself, undoing, withoutExpired } from '../store/record.ts'
+import { byItself, endingTrial, withoutExpired } from '../store/record.ts'
 import type { Pending, Store } from '../store/store.ts'
 import type { Clock } from './runner.ts'
 
@@ -40,7 +40,7 @@ export function startConfirmation(store: Store, clock: Clock): () => void {
     const { pending } = store
     if (!pending) return
     const at = new Date(clock.now()).toISOString()
-    const change = withoutExpired(undoing(store.history(pending.base, Number.MAX_SAFE_INTEGER)), at)
+    const change = withoutExpired(endingTrial(store.history(pending.base, Number.MAX_SAFE_INTEGER)), at)
     const note = `not confirmed: back to generation ${pending.base}`
     try {
       reach('revert-due')

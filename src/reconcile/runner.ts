@@ -17,6 +17,8 @@ export interface Clock {
 export interface Runner {
   /** The generation in the kernel, or null while it is not known. */
   readonly holds: number | null
+  /** When the newest generation that it has held came into force, by `performance.now`; before the first one: never yet. */
+  readonly inForceSince: number
   /** Why the last pass failed; null when it did not. */
   readonly problem: Problem | null
   /**
@@ -35,6 +37,9 @@ const longestPause = 5000
 export function startRunner(store: Store, agent: AgentClient, clock: Clock): Runner {
   let holds: number | null = null
   let kept = false
+  /** What the kernel held last, also where that is not known any more. */
+  let held: number | null = null
+  let inForceSince = Number.POSITIVE_INFINITY
   /** The newest generation that a pass has tried. */
   let attempted = -1
   let problem: Problem | null = null
@@ -72,6 +77,8 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
     attempted = store.generation
     try {
       if (!inStep()) ({ holds, kept } = await reconcile(store, agent, holds, meant))
+      if (holds !== held) inForceSince = performance.now()
+      held = holds
       meant = false
       problem = null
       pause = firstPause
@@ -98,6 +105,9 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
     get holds() {
       return holds
     },
+    get inForceSince() {
+      return inForceSince
+    },
     get problem() {
       return problem
     },
@@ -110,7 +120,8 @@ export function startRunner(store: Store, agent: AgentClient, clock: Clock): Run
         }
         const check = () => {
           if (isReached(generation)) settle(resolve)
-          else if (attempted >= generation && problem && problem.code !== 'agent-away')
+          // Where another pass follows at once, this one's problem is not the last word.
+          else if (!again && attempted >= generation && problem && problem.code !== 'agent-away')
             settle(() => reject(problem))
         }
         const giveUp = clock.after(within, () => {

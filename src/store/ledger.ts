@@ -40,7 +40,7 @@ export class Ledger {
     persist: (kept: Kept) => void,
   ): number {
     refuseStale(this.generation, options.based)
-    refuseUnconfirmed(this.pending, origin)
+    refuseUnconfirmed(this.pending, origin, options)
     const generation = this.generation + 1
     const record = entryAfter(this.head, generation, origin, keptOf(this.register, change))
     const undo = this.register.apply(change, circumstances)
@@ -140,8 +140,13 @@ function refuseStale(now: number, based: number | undefined): void {
 /** What may happen while a change waits. */
 const neverWait: readonly Command[] = ['revert', 'expiry', 'lockdown', 'lift']
 
-function refuseUnconfirmed(pending: Pending | null, { command }: Origin): void {
-  if (pending && !neverWait.includes(command)) {
+/** Two trials at a time would have one keep what the other was to undo. */
+function refuseUnconfirmed(
+  pending: Pending | null,
+  { command }: Origin,
+  { confirmWithin }: CommitOptions,
+): void {
+  if (pending && (confirmWithin !== undefined || !neverWait.includes(command))) {
     throw Problem.of('unconfirmed', { base: pending.base, deadline: pending.deadline })
   }
 }

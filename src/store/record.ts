@@ -67,26 +67,42 @@ export function readSettings({ privileged, mark, locked }: SettingsDocument): Se
 
 /**
  * The change that undoes `history`: everything that any of its entries named becomes what it was before the first of
- * them. Costs what was changed since, not what is held.
+ * them, but for a lockdown, which is lifted by nobody but who lifts it. Costs what was changed since, not what is held.
  */
 export function undoing(history: readonly Recorded[]): Change {
-  const oldestFirst = [...history].sort((a, b) => a.generation - b.generation)
+  const oldestFirst = inOrder(history)
+  const locked = oldestFirst.at(-1)?.settings.after?.locked ?? false
+  return undone(oldestFirst, locked)
+}
+
+/**
+ * The change that ends a trial, the oldest entry of `history`. A lockdown that was tried is undone as well, but not one
+ * that came meanwhile.
+ */
+export function endingTrial(history: readonly Recorded[]): Change {
+  const oldestFirst = inOrder(history)
+  const switched = oldestFirst
+    .slice(1)
+    .findLast(({ command }) => command === 'lockdown' || command === 'lift')
+  const settings = switched?.settings.after ?? oldestFirst[0]?.settings.before
+  return undone(oldestFirst, settings?.locked ?? false)
+}
+
+function inOrder(history: readonly Recorded[]): readonly Recorded[] {
+  return [...history].sort((a, b) => a.generation - b.generation)
+}
+
+function undone(oldestFirst: readonly Recorded[], locked: boolean): Change {
   const forwards = firstBefore(oldestFirst.map((entry) => entry.forwards))
   const lists = firstBefore(oldestFirst.map((entry) => entry.lists))
-  const [first, last] = [oldestFirst[0], oldestFirst.at(-1)]
+  const before = oldestFirst[0]?.settings.before
   return {
     put: [...forwards.values()].flatMap((document) => (document ? [parseForward(document)] : [])),
     remove: [...forwards].filter(([, document]) => document === null).map(([name]) => name),
     putLists: [...lists].flatMap(([name, entries]) => (entries ? [parseList(name, entries)] : [])),
     removeLists: [...lists].filter(([, entries]) => entries === null).map(([name]) => name),
-    settings: settingsBefore(first, last),
+    settings: before ? readSettings({ ...before, locked }) : null,
   }
-}
-
-/** A lockdown is lifted by nobody but who lifts it. */
-function settingsBefore(first: Recorded | undefined, last: Recorded | undefined): Settings | null {
-  if (!first?.settings.before) return null
-  return readSettings({ ...first.settings.before, locked: last?.settings.after?.locked ?? false })
 }
 
 /** What has expired meanwhile does not come back with an older generation. */

@@ -15,6 +15,7 @@ export type Command =
   | 'lift'
   | 'confirm'
   | 'rotate'
+  | 'accept'
   | 'down'
   | 'down --all'
   | 'expiry'

@@ -155,8 +155,8 @@ test('what is done to the database beside Drawbridge is found, and root may begi
   expect(seenBy(drawbridge)).toBe(3)
   rmSync(seenFile(drawbridge))
   await drawbridge.opens('tcp/8085', server)
-  await hasSeen(drawbridge, 5)
-  expect(await verify()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^5 entries, unbroken\n/) })
+  await hasSeen(drawbridge, 6)
+  expect(await verify()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^6 entries, unbroken\n/) })
 })
 
 test('the controller cannot write what the agent has seen, and a kill of everything loses nothing of it', async (t) => {

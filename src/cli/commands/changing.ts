@@ -1,11 +1,11 @@
 /** open, close, enable and disable: one forward at a time. */
-import type { Changed, NamesRequest, PlanLine } from '../../api/shapes.ts'
+import type { Changed, EnableRequest, PlanLine } from '../../api/shapes.ts'
 import type { Call, Spec } from '../command.ts'
 import { pendingLines, planLines } from '../lines.ts'
-import { changeOptions, lockdownOptions, openOptions } from '../options.ts'
+import { changeOptions, enableOptions, lockdownOptions, openOptions } from '../options.ts'
 import { answerChange } from '../output.ts'
 import { emptyName } from '../problems.ts'
-import { openRequestOf, trialOf } from '../request.ts'
+import { openRequestOf, permissionsOf, trialOf } from '../request.ts'
 import { plain } from '../text.ts'
 
 export const changingCommands: readonly Spec[] = [
@@ -37,7 +37,7 @@ export const changingCommands: readonly Spec[] = [
     spelled: 'enable <NAME...>',
     summary: 'Switch forwards on again',
     examples: ['drawbridge enable web'],
-    options: changeOptions,
+    options: enableOptions,
     act: (call) => changeNamed(call, 'enabled', call.client.enable),
   },
   {
@@ -82,7 +82,7 @@ async function open({ world, client, operands, options, format }: Call): Promise
   })
 }
 
-type Change = (wanted: NamesRequest) => Promise<Changed>
+type Change = (wanted: EnableRequest) => Promise<Changed>
 
 /** Several names are one change: a slip in the last one leaves everything as it was. */
 async function changeNamed(
@@ -92,7 +92,7 @@ async function changeNamed(
 ): Promise<number> {
   const names = [...new Set(operands)]
   if (names.includes('')) throw emptyName()
-  const changed = await change({ names, ...trialOf(options) })
+  const changed = await change({ names, ...permissionsOf(options), ...trialOf(options) })
   return answerChange(world.terminal, format, changed, async () => {
     if (options.dryRun) return planLines(changed.plan)
     const lines = forwardLines(changed)
