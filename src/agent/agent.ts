@@ -101,7 +101,7 @@ export class Agent {
     const answer = await (message.base === null ? this.#putWhole(message) : this.#putChange(message))
     if (answer.outcome !== 'whole-wanted') {
       const forwarding = this.#holding.families().length > 0
-      await this.#machine.beside.letThrough(forwarding ? this.#holding.register.settings.mark : null)
+      await this.#machine.beside.letThrough(this.#holding.register.settings.mark, forwarding)
     }
     reach('put-answering')
     return answer
@@ -196,6 +196,7 @@ export class Agent {
       repairs: this.#repairs.readAt(performance.now()),
       bootTrouble: this.#booting.trouble,
       neighbours: this.#machine.beside.seen,
+      obstacles: this.#machine.beside.obstacles,
     }
   }
 
@@ -287,7 +288,7 @@ export class Agent {
     const { door, forwarding, beside } = this.#machine
     forwarding.restore()
     await this.#keeper.clear()
-    await beside.letThrough(null)
+    await beside.withdraw()
     await door.letGo()
     this.#booting.forget()
     this.#marked = undefined

@@ -1,9 +1,10 @@
 /** What other programs do beside us: their destination NAT, and whether those that filter let our connections through. */
 import type { Door } from '../kernel/door.ts'
-import type { ForeignChain, NeighbourView } from '../model/foreign.ts'
-import { type Mark, printMark } from '../model/gateway.ts'
+import { blocks, type ForeignChain, type NeighbourView, type Obstacle, printChain } from '../model/foreign.ts'
+import { defaultSettings, type Mark, printMark } from '../model/gateway.ts'
 import type { Others } from '../model/others.ts'
-import type { Neighbour } from '../neighbours/neighbour.ts'
+import type { Neighbour, Presence } from '../neighbours/neighbour.ts'
+import { savedCopies } from '../neighbours/saved.ts'
 import { follower } from './guarding.ts'
 
 export class Beside {
@@ -12,11 +13,12 @@ export class Beside {
   /** What other programs' rules are, until the watcher says that they have changed. */
   #others: Promise<Others> | undefined
   #look: (() => void) | undefined
-  /** The mark to be let through; null: none; undefined: not known yet, and nothing is changed. */
-  #mark: Mark | null | undefined
+  /** What is to be let through; undefined: not known yet, and nothing is changed. */
+  #wish: Wish | undefined
   #attending: Promise<void> = Promise.resolve()
   /** What was found and done last. */
   seen: readonly NeighbourView[] = []
+  obstacles: readonly Obstacle[] = []
 
   constructor(door: Door, neighbours: readonly Neighbour[]) {
     this.#door = door
@@ -44,42 +46,78 @@ export class Beside {
   }
 
   /**
-   * Has connections with this mark let through from now on; null: none any more. Resolves when each neighbour has been
-   * asked; what one refuses is told in `seen`, as the forward may be meant for when it is gone.
+   * Has connections with this mark let through from now on, or none. Resolves when each neighbour has been asked; what one
+   * refuses is told in `seen`, as the forward may be meant for when it is gone.
    */
-  async letThrough(mark: Mark | null): Promise<void> {
-    const same = mark && this.#mark ? printMark(mark) === printMark(this.#mark) : mark === this.#mark
-    this.#mark = mark
+  async letThrough(mark: Mark, wanted: boolean): Promise<void> {
+    const before = this.#wish
+    this.#wish = { mark, wanted }
+    const same = before?.wanted === wanted && printMark(before.mark) === printMark(mark)
     if (!same) await this.#attend()
+  }
+
+  /** From now on nothing is let through. */
+  async withdraw(): Promise<void> {
+    await this.letThrough(this.#wish?.mark ?? defaultSettings.mark, false)
   }
 
   #attend(): Promise<void> {
     const attended = this.#attending.then(async () => {
+      const wish = this.#wish
       const chains = await this.#door.foreignChains()
+      const present = this.#neighbours.flatMap((neighbour) => {
+        const presence = neighbour.see(chains)
+        return presence ? [{ neighbour, presence }] : []
+      })
       const seen: NeighbourView[] = []
-      for (const one of this.#neighbours) seen.push(...(await attend(one, chains, this.#mark)))
+      for (const one of present) seen.push(await attend(one, chains, wish))
       this.seen = seen
+      const excused = present.filter((_, at) => !wish?.wanted || seen[at]?.trouble !== '')
+      const known = excused.flatMap(({ presence }) => presence.chains)
+      const now = wish?.wanted ? await this.#door.foreignChains() : chains
+      this.obstacles = [...(wish ? obstaclesAmong(now, known, wish.mark) : []), ...savedCopies()]
     })
     this.#attending = attended.catch(() => {})
     return attended
   }
 }
 
+interface Wish {
+  readonly mark: Mark
+  /** There are forwards. */
+  readonly wanted: boolean
+}
+
+interface Present {
+  readonly neighbour: Neighbour
+  readonly presence: Presence
+}
+
 async function attend(
-  neighbour: Neighbour,
+  { neighbour, presence }: Present,
   chains: readonly ForeignChain[],
-  mark: Mark | null | undefined,
-): Promise<readonly NeighbourView[]> {
-  const { name, place } = neighbour
-  const presence = neighbour.see(chains)
-  if (!presence) return []
-  const through = mark && presence.active && presence.drops !== null ? place : null
-  const view = { name, ...presence, through, trouble: '' }
+  wish: Wish | undefined,
+): Promise<NeighbourView> {
+  const { version, active, drops, note } = presence
+  const through = wish?.wanted && active && drops !== null ? neighbour.place : null
+  const view = { name: neighbour.name, version, active, drops, through, trouble: '', note }
   try {
-    if (mark === null) await neighbour.withdraw(chains)
-    else if (mark) await neighbour.letThrough(mark, chains)
-    return [view]
+    if (wish?.wanted) await neighbour.letThrough(wish.mark, chains)
+    else if (wish) await neighbour.withdraw(chains)
+    return view
   } catch (error) {
-    return [{ ...view, through: null, trouble: (error as Error).message }]
+    return { ...view, through: null, trouble: (error as Error).message }
   }
+}
+
+/** Chains that drop our connections, but for those of neighbours that have not been asked, or have said why not. */
+function obstaclesAmong(
+  chains: readonly ForeignChain[],
+  known: readonly ForeignChain[],
+  mark: Mark,
+): Obstacle[] {
+  const isKnown = (chain: ForeignChain) => known.some((one) => printChain(one) === printChain(chain))
+  return chains
+    .filter((chain) => blocks(chain, mark) && !isKnown(chain))
+    .map((chain) => ({ kind: 'chain', chain, mark }))
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Effect, Fate } from '../compile/fates.ts'
 import type { Bans } from '../model/bans.ts'
 import { forwardDocument } from '../model/document.ts'
-import type { NeighbourView } from '../model/foreign.ts'
+import type { NeighbourView, Obstacle } from '../model/foreign.ts'
 import type { Holder } from '../model/holder.ts'
 import type { Listener } from '../model/listeners.ts'
 import type { Others } from '../model/others.ts'
@@ -116,6 +116,8 @@ export interface FactsAnswer {
   readonly bootTrouble: string
   /** Other software that writes firewall rules here, and what it does with our connections. */
   readonly neighbours: readonly NeighbourView[]
+  /** What else of this machine is in the way of forwards. */
+  readonly obstacles: readonly Obstacle[]
 }
 
 export interface Counted {

@@ -1,4 +1,5 @@
 /** What else wants the packets of our forwards: services, rules and questions of this machine. Pure. */
+import type { Obstacle } from '../model/foreign.ts'
 import type { Forward } from '../model/forward.ts'
 import type { Holder } from '../model/holder.ts'
 import type { Intervals } from '../model/intervals.ts'
@@ -11,6 +12,7 @@ import { countPorts, type PortRange, printPorts } from '../model/ports.ts'
 export interface Surroundings {
   readonly listeners: readonly Listener[]
   readonly others: Others
+  readonly obstacles: readonly Obstacle[]
   /** Ports that the kernel takes for the machine's own connections. */
   readonly ephemeral: readonly PortRange[]
   readonly addresses: ReadonlySet<string>

@@ -1,5 +1,6 @@
 /** The machine as the agent sees it, for what is said of conflicts. */
 import type { AgentClient } from '../agent/client.ts'
+import { describeObstacle, type Obstacle } from '../model/foreign.ts'
 import type { Holder } from '../model/holder.ts'
 import { Intervals } from '../model/intervals.ts'
 import { printListen } from '../model/listen.ts'
@@ -25,14 +26,15 @@ export async function survey(agent: AgentClient): Promise<Surroundings | undefin
     agent.ask({ verb: 'others' }),
   ]).catch(() => undefined)
   if (!asked) return undefined
-  const [{ addresses, ephemeral }, listeners, others] = asked
-  return { addresses: new Set(addresses), ephemeral, listeners, others }
+  const [{ addresses, ephemeral, obstacles }, listeners, others] = asked
+  return { addresses: new Set(addresses), ephemeral, listeners, others, obstacles }
 }
 
 /** What is known before the agent has ever answered. */
 export const nothingAround: Surroundings = {
   listeners: [],
   others: { forwards: [], cutShort: false, legacy: false },
+  obstacles: [],
   ephemeral: [],
   addresses: new Set(),
 }
@@ -81,7 +83,12 @@ export async function conflictsOf(
   const questions = [...new Set(early)].flatMap(
     (forward) => ephemeralSentence(forward, surroundings.ephemeral) ?? [],
   )
-  return bounded([...services, ...meetingSentences(forwards, surroundings, mood), ...questions])
+  return bounded([
+    ...(forwards.isEmpty ? [] : obstacleSentences(surroundings, 'chain')),
+    ...services,
+    ...meetingSentences(forwards, surroundings, mood),
+    ...questions,
+  ])
 }
 
 export type LookForConflicts = () => Promise<readonly string[] | undefined>
@@ -98,6 +105,11 @@ export function liveConflicts(agent: AgentClient, store: Store): LookForConflict
     }
     const { forwards } = sorted
     const hidden = hiddenBy(forwards, surroundings.listeners)
-    return conflictsOf(agent, { forwards, hidden }, surroundings, 'go')
+    const meeting = await conflictsOf(agent, { forwards, hidden }, surroundings, 'go')
+    return [...obstacleSentences(surroundings, 'saved'), ...meeting]
   }
+}
+
+function obstacleSentences({ obstacles }: Surroundings, kind: Obstacle['kind']): readonly string[] {
+  return obstacles.filter((one) => one.kind === kind).map(describeObstacle)
 }

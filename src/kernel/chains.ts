@@ -11,6 +11,7 @@ import {
   tableName,
   textOf,
 } from './nfnetlink.ts'
+import { type Place, readForwardVerdict } from './verdicts.ts'
 
 const GETCHAIN = nftMessage(4)
 /** Source: enum nft_chain_attributes and nft_hook_attributes in include/uapi/linux/netfilter/nf_tables.h. */
@@ -23,27 +24,34 @@ const own = new Set([tableName, `${tableName}_anchor`])
 
 export function readForeignChains(netlink: Netlink): ForeignChain[] {
   const request = single(GETCHAIN, NLM_F_DUMP, 0, () => {})
-  return untorn(() => netlink.request(request, 'reading chains')).flatMap(({ body }) => {
-    const parts = answerAttributes(body)
-    const family = families[body.readUInt8(0)]
-    const table = textOf(parts.get(chain.table))
-    if (!family || own.has(table)) return []
-    const at = attributes(parts.get(chain.hook) ?? Buffer.alloc(0))
-    const base = at.has(hook.number)
-    return [
-      {
-        family,
-        table,
-        name: textOf(parts.get(chain.name)),
-        base: base
-          ? {
-              hook: hooks[at.get(hook.number)?.readUInt32BE() ?? 0] ?? 'prerouting',
-              priority: at.get(hook.priority)?.readInt32BE() ?? 0,
-              type: textOf(parts.get(chain.type)),
-              drops: parts.get(chain.policy)?.readUInt32BE() === NF_DROP,
-            }
-          : null,
-      },
-    ]
-  })
+  return untorn(() =>
+    netlink.request(request, 'reading chains').flatMap(({ body }) => {
+      const parts = answerAttributes(body)
+      const [number, table, name] = [
+        body.readUInt8(0),
+        textOf(parts.get(chain.table)),
+        textOf(parts.get(chain.name)),
+      ]
+      const family = families[number]
+      if (!family || own.has(table)) return []
+      return [{ family, table, name, base: baseOf(netlink, { family: number, table, name }, parts) }]
+    }),
+  )
+}
+
+function baseOf(netlink: Netlink, at: Place, parts: ReadonlyMap<number, Buffer>): ForeignChain['base'] {
+  const hooked = attributes(parts.get(chain.hook) ?? Buffer.alloc(0))
+  const number = hooked.get(hook.number)?.readUInt32BE()
+  if (number === undefined) return null
+  const base = {
+    hook: hooks[number] ?? 'prerouting',
+    priority: hooked.get(hook.priority)?.readInt32BE() ?? 0,
+    type: textOf(parts.get(chain.type)),
+    drops: parts.get(chain.policy)?.readUInt32BE() === NF_DROP,
+  } as const
+  if (base.hook !== 'forward') return { ...base, ending: null, admits: [] }
+  const { end, admits } = readForwardVerdict(netlink, at)
+  const ending =
+    end === 'drops' ? 'its last rule drops' : end === 'goes on' && base.drops ? 'policy drop' : null
+  return { ...base, ending, admits }
 }

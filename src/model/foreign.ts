@@ -1,4 +1,5 @@
 /** Chains of other programs, and what the programs beside us do with forwarded packets. */
+import { type Mark, printMark } from './gateway.ts'
 
 export interface ForeignChain {
   readonly family: 'inet' | 'ip' | 'ip6'
@@ -11,7 +12,30 @@ export interface ForeignChain {
     readonly type: string
     /** Its policy drops what no rule of it decides. */
     readonly drops: boolean
+    /** On the forward hook, what becomes of packets there that no condition concerns; null: they pass. */
+    readonly ending: 'policy drop' | 'its last rule drops' | null
+    /** Which connections it accepts all the same, in whatever direction. */
+    readonly admits: readonly Admission[]
   } | null
+}
+
+/** Those with this mark, or all whose destination was translated. */
+export type Admission = { readonly kind: 'mark'; readonly mark: Mark } | { readonly kind: 'forwarded' }
+
+/** Connections of forwards come to nothing in this chain. */
+export function blocks({ base }: ForeignChain, mark: Mark): boolean {
+  return base !== null && base.ending !== null && !base.admits.some((one) => includes(one, mark))
+}
+
+function includes(admission: Admission, { value, mask }: Mark): boolean {
+  if (admission.kind === 'forwarded') return true
+  const asked = admission.mark
+  return (asked.mask & ~mask) === 0 && (value & asked.mask) >>> 0 === asked.value
+}
+
+/** `table ip filter, chain FORWARD` */
+export function printChain({ family, table, name }: ForeignChain): string {
+  return `table ${family} ${table}, chain ${name}`
 }
 
 /** A neighbour: other software that writes firewall rules here. */
@@ -25,13 +49,50 @@ export interface NeighbourView {
   readonly through: string | null
   /** Why they could not be let through; '' when they could. */
   readonly trouble: string
+  /** What else is to be known of it while it is active. */
+  readonly note: string | null
 }
 
-/** A sentence about one that is active. */
-export function describeNeighbour({ name, version, drops, through, trouble }: NeighbourView): string {
+/** One sentence for each. */
+export function describeNeighbour(view: NeighbourView): string {
+  const { name, version, active, note } = view
   const who = version === null ? name : `${name} ${version}`
-  if (drops === null) return `${who} is active and lets forwarded packets pass`
-  const does = `${who} is active and drops forwarded packets (${drops})`
+  if (!active) return `${who} is installed and not active`
+  return `${who} is active and ${describeEffect(view)}${note === null ? '' : `; ${note}`}`
+}
+
+function describeEffect({ drops, through, trouble }: NeighbourView): string {
+  if (drops === null) return 'lets forwarded packets pass'
+  const does = `drops forwarded packets (${drops})`
   if (trouble !== '') return `${does}; connections of forwards could not be let through: ${trouble}`
   return through === null ? does : `${does}; connections of forwards are let through in ${through}`
 }
+
+/** What is in the way of forwards, or will be, and is nobody's to mend but the operator's. */
+export type Obstacle =
+  | { readonly kind: 'chain'; readonly chain: ForeignChain; readonly mark: Mark }
+  | { readonly kind: 'saved'; readonly file: string; readonly holds: 'table' | 'anchor' | 'rule' }
+
+export function describeObstacle(obstacle: Obstacle): string {
+  if (obstacle.kind === 'saved') return `${obstacle.file} ${savedSentences[obstacle.holds]}`
+  const { chain, mark } = obstacle
+  const what = chain.base?.ending ?? ''
+  return `${printChain(chain)} drops forwarded packets that no rule of it accepts (${what}), those of forwards too; this admits them and nothing else: ${admission(chain, mark)}`
+}
+
+/** In a table of iptables a rule of nft would make iptables itself fail. */
+function admission({ family, table, name }: ForeignChain, mark: Mark): string {
+  const [value, mask] = printMark(mark).split('/')
+  if (family === 'inet' || table !== 'filter' || name !== 'FORWARD') {
+    return `nft insert rule ${family} ${table} ${name} ct mark and ${mask} == ${value} accept`
+  }
+  return `${family === 'ip' ? 'iptables' : 'ip6tables'} -I FORWARD -m connmark --mark ${value}/${mask} -j ACCEPT`
+}
+
+const savedSentences = {
+  table:
+    'holds a copy of table inet drawbridge, which would put forwards of the past in force for a moment: take that table out of the file',
+  anchor:
+    'holds a copy of table inet drawbridge_anchor and cannot be loaded while Drawbridge runs ("Operation not permitted"), not the rest of it either: take the tables inet drawbridge and inet drawbridge_anchor out of the file',
+  rule: 'holds a copy of a rule of Drawbridge, which would stay when Drawbridge has gone: take the line with the comment "drawbridge" out of the file',
+} as const satisfies Record<(Obstacle & { kind: 'saved' })['holds'], string>

@@ -8,6 +8,8 @@ interface Interval extends PortRange {
 
 /** Built in the time of sorting the forwards, asked in the time of those that are found. */
 export class Intervals {
+  /** There is no forward, not even one of ping. */
+  readonly isEmpty: boolean
   /** By their first port. */
   readonly #sorted: readonly Interval[]
   /** The greatest last port up to here. */
@@ -15,10 +17,13 @@ export class Intervals {
 
   constructor(forwards: Iterable<Forward>) {
     const intervals: Interval[] = []
+    let isEmpty = true
     for (const forward of forwards) {
+      isEmpty = false
       if (forward.listen.kind === 'ping') continue
       for (const { first, last } of forward.listen.ports) intervals.push({ first, last, forward })
     }
+    this.isEmpty = isEmpty
     this.#sorted = intervals.sort((a, b) => a.first - b.first)
     let reach = -1
     this.#reach = Int32Array.from(this.#sorted, ({ last }) => {

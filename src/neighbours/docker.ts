@@ -5,7 +5,7 @@
  * adds and removes its own rules alone.
  */
 import type { ForeignChain } from '../model/foreign.ts'
-import type { Neighbour, Presence } from './neighbour.ts'
+import { type Neighbour, type Presence, policyOf } from './neighbour.ts'
 import { debianVersion } from './reading.ts'
 import { accept, removeAccepts, type XtablesChain } from './xtables.ts'
 
@@ -34,12 +34,7 @@ function see(chains: readonly ForeignChain[]): Presence | null {
       base?.hook === 'forward' &&
       base.drops,
   )
-  const named = dropping.map(({ family, name }) => `table ${family} filter, chain ${name}`)
-  return {
-    version,
-    active: present.length > 0,
-    drops: named.length > 0 ? `policy drop of ${named.join(' and of ')}` : null,
-  }
+  return { version, active: present.length > 0, drops: policyOf(dropping), chains: dropping, note: null }
 }
 
 /** The one chain of each family in which our rule belongs. */

@@ -3,7 +3,7 @@
  * overrule a drop of theirs, so each is asked, by its own convention, for the narrowest rule there is: connections that
  * carry our mark. Nothing else of theirs is read twice, changed, stopped or reset.
  */
-import type { ForeignChain } from '../model/foreign.ts'
+import { type ForeignChain, printChain } from '../model/foreign.ts'
 import type { Mark } from '../model/gateway.ts'
 
 export interface Presence {
@@ -11,6 +11,15 @@ export interface Presence {
   readonly active: boolean
   /** Its rule or policy that would drop forwarded packets; null: none. */
   readonly drops: string | null
+  /** Its chains that would drop them, about which it is asked. */
+  readonly chains: readonly ForeignChain[]
+  /** What else is to be known of it while it is active. */
+  readonly note: string | null
+}
+
+/** Chains as the place of a drop: `policy drop of table ip filter, chain FORWARD`. */
+export function policyOf(chains: readonly ForeignChain[]): string | null {
+  return chains.length === 0 ? null : `policy drop of ${chains.map(printChain).join(' and of ')}`
 }
 
 export interface Neighbour {

@@ -7,7 +7,7 @@ import { realpathSync, statSync } from 'node:fs'
 import { replaceFile } from '../kernel/files.ts'
 import type { ForeignChain } from '../model/foreign.ts'
 import type { Mark } from '../model/gateway.ts'
-import type { Neighbour, Presence } from './neighbour.ts'
+import { type Neighbour, type Presence, policyOf } from './neighbour.ts'
 import { debianVersion, readText } from './reading.ts'
 import { accept, acceptRule, chainsNamed, removeAccepts } from './xtables.ts'
 
@@ -37,15 +37,11 @@ export const ufw: Neighbour = {
 function see(chains: readonly ForeignChain[]): Presence | null {
   if (readText(settings) === undefined) return null
   const active = isOn() && chainsNamed(chains, chainNames).length > 0
-  const forward = chains.find(
+  const dropping = chains.filter(
     ({ family, table, base }) =>
-      family !== 'inet' && table === 'filter' && base?.hook === 'forward' && base.drops,
+      active && family !== 'inet' && table === 'filter' && base?.hook === 'forward' && base.drops,
   )
-  return {
-    version: debianVersion('ufw'),
-    active,
-    drops: active && forward ? `policy drop of table ${forward.family} filter, chain ${forward.name}` : null,
-  }
+  return { version: debianVersion('ufw'), active, drops: policyOf(dropping), chains: dropping, note: null }
 }
 
 function isOn(): boolean {

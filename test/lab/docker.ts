@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Host } from './host.ts'
 import type { Lab } from './lab.ts'
 import { type Running, run } from './process.ts'
+import { isRoot } from './root.ts'
 
 export interface Docker {
   /** `docker …`; throws with its words when it fails. */
@@ -19,9 +20,7 @@ export interface Docker {
 }
 
 /** dockerd wants root of the machine: it makes cgroups, and mounts that a user namespace may not. */
-export const canRunDocker =
-  ['/usr/sbin/dockerd', '/usr/bin/dockerd'].some(existsSync) &&
-  /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
+export const canRunDocker = isRoot && ['/usr/sbin/dockerd', '/usr/bin/dockerd'].some(existsSync)
 
 const patience = 30_000
 

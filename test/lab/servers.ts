@@ -1,5 +1,5 @@
 /** Real servers, with nothing but the configuration they need, in a directory that goes with the lab. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -48,8 +48,19 @@ export async function startRedis(lab: Lab, host: Host, port: number): Promise<Ru
   return listening(host, 'tcp', port, host.spawn('redis-server', [...options, '--bind', '*', '-::*']))
 }
 
-/** firewalld on a bus of its own; gives what runs `firewall-cmd`. */
-export async function startFirewalld(lab: Lab, host: Host): Promise<(...words: string[]) => Promise<string>> {
+export interface Firewalld {
+  /** `firewall-cmd …`; throws with its words when it fails. */
+  runs(...words: readonly string[]): Promise<string>
+  /** The bus by which other programs find it. */
+  readonly env: NodeJS.ProcessEnv
+}
+
+/** firewalld with a bus and files of its own. */
+export async function startFirewalld(
+  lab: Lab,
+  host: Host,
+  backend: 'nftables' | 'iptables' = 'nftables',
+): Promise<Firewalld> {
   const directory = await privateDirectory(lab, 'firewalld')
   const anybody =
     '<allow user="*"/><allow own="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>'
@@ -59,10 +70,14 @@ export async function startFirewalld(lab: Lab, host: Host): Promise<(...words: s
   const bus = ['--config-file', join(directory, 'bus.conf'), '--nofork', '--nopidfile', '--print-address=1']
   await host.spawn('dbus-daemon', bus).says(/^unix:/m)
   const env = { DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${directory}/bus` }
-  const firewalld = host.spawn('firewalld', ['--nofork', '--nopid'], env)
+  const files = join(directory, 'etc')
+  await mkdir(files)
+  await writeFile(join(files, 'firewalld.conf'), `FirewallBackend=${backend}\n`)
+  const firewalld = host.spawn('firewalld', ['--nofork', '--nopid', '--system-config', files], env)
   for (let waited = 0; waited < 4 * patience; waited += 100) {
-    if ((await host.tries('firewall-cmd', ['--state'], { env })).code === 0)
-      return (...words) => host.run('firewall-cmd', words, { env })
+    if ((await host.tries('firewall-cmd', ['--state'], { env })).code === 0) {
+      return { runs: (...words) => host.run('firewall-cmd', words, { env }), env }
+    }
     await Promise.race([sleep(100), firewalld.ended])
   }
   throw new Error(`firewalld does not run; it printed:\n${firewalld.output()}`)

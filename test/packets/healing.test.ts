@@ -173,7 +173,7 @@ test.runIf(existsSync('/usr/sbin/firewalld'))(
     const firewall = await startFirewalld(lab, gateway)
     expect(await gateway.run('nft', ['list', 'tables'])).toMatch(/table inet firewalld/)
     for (let round = 0; round < 3; round += 1) {
-      expect(await firewall('--reload')).toMatch(/success/)
+      expect(await firewall.runs('--reload')).toMatch(/success/)
       await expect
         .poll(() => client.asks(gateway.outside, 8000).catch(() => undefined), { timeout: 5000 })
         .toMatchObject({ identity: 'server' })

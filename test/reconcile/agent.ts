@@ -61,6 +61,7 @@ export function memoryAgent(): MemoryAgent {
           repairs: { count: 0, last: null, fighting: false, refused: '' },
           bootTrouble: '',
           neighbours: [],
+          obstacles: [],
         }
       case 'weigh':
         return { effects: [], own: null }

@@ -27,16 +27,16 @@ interface State {
   readonly outcomes: Outcome[]
 }
 
-type Parts = ReadonlyMap<number, Buffer>
+export type Parts = ReadonlyMap<number, Buffer>
 type Reader = (state: State, parts: Parts, family: number, readSet: ReadSet) => void
 
 const other: Field = { kind: 'other' }
-const number = (parts: Parts, type: number) => parts.get(type)?.readUInt32BE() ?? 0
-const nested = (parts: Parts, type: number) => attributes(parts.get(type) ?? Buffer.alloc(0))
-const data = (parts: Parts, type: number) => nested(parts, type).get(1) ?? Buffer.alloc(0)
+export const number = (parts: Parts, type: number) => parts.get(type)?.readUInt32BE() ?? 0
+export const nested = (parts: Parts, type: number) => attributes(parts.get(type) ?? Buffer.alloc(0))
+export const data = (parts: Parts, type: number) => nested(parts, type).get(1) ?? Buffer.alloc(0)
 
 /** Registers are named in units of sixteen bytes or of four; both as the latter. */
-const register = (parts: Parts, type: number) => {
+export const register = (parts: Parts, type: number) => {
   const name = number(parts, type)
   return name <= 4 ? name * 4 : name - 4
 }
