@@ -5,7 +5,8 @@ import { reach, writeThrough } from '../faults.ts'
 
 /** Replaces a file by rename(2), durable when it returns: the old text or the new one, never a part. */
 export function replaceFile(path: string, text: string, mode = 0o600): void {
-  const beside = `${path}.new`
+  // A name that nobody else would take, as the directory may be another program's.
+  const beside = `${path}.drawbridge-new`
   rmSync(beside, { force: true })
   const file = openSync(beside, 'wx', 0o600)
   try {

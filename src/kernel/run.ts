@@ -2,7 +2,8 @@
 import { execFile } from 'node:child_process'
 
 const patience = 10_000
-const mostOutput = 1024 * 1024
+/** A chain may hold a hundred thousand bans. */
+const mostOutput = 64 * 1024 * 1024
 /** Where Debian and its kin keep tools of the system; whatever PATH says is not asked. */
 const path = '/usr/sbin:/usr/bin:/sbin:/bin'
 

@@ -1,7 +1,8 @@
 /**
  * ufw, which is also what CloudPanel drives. Its convention for rules that its command line does not know are the files
- * before.rules and before6.rules, loaded by each `ufw reload` and `enable` and left alone by its upgrades (ufw-framework(8)).
- * Our rule stands there and, until the next reload, in the kernel's chain of that file.
+ * before.rules and after.rules, loaded by each `ufw reload` and `enable` and left alone by its upgrades (ufw-framework(8)).
+ * Our rule stands in the latter, after the operator's own (`ufw route deny from …` holds for forwards too) and before the
+ * policy, and, until the next reload, in the kernel's chain of that file.
  */
 import { realpathSync, statSync } from 'node:fs'
 import { replaceFile } from '../kernel/files.ts'
@@ -11,8 +12,8 @@ import { type Neighbour, type Presence, policyOf } from './neighbour.ts'
 import { debianVersion, readText } from './reading.ts'
 import { accept, acceptRule, chainsNamed, removeAccepts } from './xtables.ts'
 
-const chainNames = { ip: 'ufw-before-forward', ip6: 'ufw6-before-forward' } as const
-const files = { ip: '/etc/ufw/before.rules', ip6: '/etc/ufw/before6.rules' } as const
+const chainNames = { ip: 'ufw-after-forward', ip6: 'ufw6-after-forward' } as const
+const files = { ip: '/etc/ufw/after.rules', ip6: '/etc/ufw/after6.rules' } as const
 const settings = '/etc/ufw/ufw.conf'
 const begin = '# drawbridge: connections of its forwards pass. Removed by: drawbridge down --all\n'
 const end = '# drawbridge ends here\n'
@@ -21,14 +22,17 @@ const afterThis = '# End required lines\n'
 
 export const ufw: Neighbour = {
   name: 'ufw',
-  place: 'ufw-before-forward, by /etc/ufw/before.rules',
+  place: 'ufw-after-forward, by /etc/ufw/after.rules',
   see,
+  // Switched on, it makes its chains, and we are called again; until then there is nothing to pass.
   async letThrough(mark, chains) {
+    if (!isActive(chains)) return
     for (const family of ['ip', 'ip6'] as const) writeBlock(family, mark)
-    // Switched off it leaves its chains, empty; the file is enough for when it is on again.
-    if (isOn()) for (const chain of chainsNamed(chains, chainNames)) await accept(chain, mark)
+    for (const chain of chainsNamed(chains, chainNames)) await accept(chain, mark)
   },
   async withdraw(chains) {
+    // Without its chains here it is the ufw of another network namespace that has the same files.
+    if (isOn() && !isActive(chains)) return
     for (const family of ['ip', 'ip6'] as const) writeBlock(family, null)
     for (const chain of chainsNamed(chains, chainNames)) await removeAccepts(chain)
   },
@@ -36,7 +40,7 @@ export const ufw: Neighbour = {
 
 function see(chains: readonly ForeignChain[]): Presence | null {
   if (readText(settings) === undefined) return null
-  const active = isOn() && chainsNamed(chains, chainNames).length > 0
+  const active = isActive(chains)
   const dropping = chains.filter(
     ({ family, table, base }) =>
       active && family !== 'inet' && table === 'filter' && base?.hook === 'forward' && base.drops,
@@ -48,6 +52,11 @@ function isOn(): boolean {
   return /^ENABLED=yes/m.test(readText(settings) ?? '')
 }
 
+/** Switched off it leaves its chains, empty. */
+function isActive(chains: readonly ForeignChain[]): boolean {
+  return isOn() && chainsNamed(chains, chainNames).length > 0
+}
+
 /** Puts our lines into the file, or takes them out; a file that is as it should be is not touched. */
 function writeBlock(family: 'ip' | 'ip6', mark: Mark | null): void {
   const path = files[family]
@@ -56,8 +65,15 @@ function writeBlock(family: 'ip' | 'ip6', mark: Mark | null): void {
   const without = withoutBlock(text)
   const wanted = mark === null ? without : withBlock(without, family, mark)
   if (wanted === text) return
-  const real = realpathSync(path)
-  replaceFile(real, wanted, statSync(real).mode & 0o777)
+  replaceOwned(realpathSync(path), wanted)
+}
+
+/** The agent may not give a file to somebody else, so one that is not its own stays as it is. */
+function replaceOwned(path: string, text: string): void {
+  const { uid, gid, mode } = statSync(path)
+  if (uid !== process.getuid?.() || gid !== process.getgid?.())
+    throw new Error(`${path} belongs to user ${uid} and group ${gid}, and is left as it is`)
+  replaceFile(path, text, mode & 0o777)
 }
 
 function withoutBlock(text: string): string {

@@ -24,33 +24,52 @@ export function chainsNamed(
 
 /** The rule, as iptables-save prints it. */
 export function acceptRule(mark: Mark): readonly string[] {
-  return ['-m', 'connmark', '--mark', printMark(mark), '-m', 'comment', '--comment', comment, '-j', 'ACCEPT']
+  return ['-m', 'connmark', '--mark', printMark(mark), ...signed]
 }
 
-const comment = 'drawbridge'
+const signed = ['-m', 'comment', '--comment', 'drawbridge', '-j', 'ACCEPT']
 
-/** Puts the rule first in the chain unless the chain has it. */
-export async function accept({ family, name }: XtablesChain, mark: Mark): Promise<void> {
-  const rule = acceptRule(mark)
-  const { code } = await runProgram(programs[family], ['-w', '5', '-C', name, ...rule])
-  if (code === 0) return
-  await mustRun(programs[family], ['-w', '5', '-I', name, '1', ...rule])
+/** What ends a chain for every packet: the RETURN of older Dockers, or a policy written as a rule. */
+const forAll = /^-A \S+ -j (RETURN|DROP|REJECT\b.*)$/
+
+/**
+ * Makes this the only rule of ours in the chain. It comes after every rule with a condition, so that what the operator, or
+ * a program that bans, drops there is dropped for forwards too.
+ */
+export async function accept(chain: XtablesChain, mark: Mark): Promise<void> {
+  const { family, name } = chain
+  const lines = await readRules(chain)
+  const wanted = `-A ${name} ${acceptRule(mark).join(' ')}`
+  if (!lines.includes(wanted)) {
+    const place = forAll.test(lines.at(-1) ?? '') ? ['-I', name, `${lines.length}`] : ['-A', name]
+    await mustRun(programs[family], [...place, ...acceptRule(mark)])
+  }
+  await remove(
+    chain,
+    lines.filter((line) => line !== wanted),
+  )
 }
 
 /** Removes the rule, with whatever mark it was made. */
-export async function removeAccepts({ family, name }: XtablesChain): Promise<void> {
-  const { stdout } = await runProgram(programs[family], ['-w', '5', '-S', name])
-  const ours = stdout
-    .split('\n')
-    .filter((line) => line.startsWith(`-A ${name} `) && line.includes(`--comment ${comment} `))
-  for (const line of ours) {
-    const [, , ...rule] = line.trim().split(/\s+/)
-    await mustRun(programs[family], ['-w', '5', '-D', name, ...rule])
-  }
+export async function removeAccepts(chain: XtablesChain): Promise<void> {
+  await remove(chain, await readRules(chain))
 }
 
-async function mustRun(program: string, args: readonly string[]): Promise<void> {
-  const { code, stderr } = await runProgram(program, args)
-  if (code !== 0)
-    throw new Error(`${program} ${args.join(' ')}: ${stderr.trim().split('\n')[0] || `exit ${code}`}`)
+/** Removes those of ours among these rules. */
+async function remove({ family, name }: XtablesChain, lines: readonly string[]): Promise<void> {
+  const [before, after] = [`-A ${name} -m connmark --mark `, ` ${signed.join(' ')}`]
+  for (const line of lines.filter((one) => one.startsWith(before) && one.endsWith(after)))
+    await mustRun(programs[family], ['-D', ...line.split(' ').slice(1)])
+}
+
+/** The rules of a chain in their order. Throws when they cannot be told: then nobody knows whether ours is among them. */
+async function readRules({ family, name }: XtablesChain): Promise<readonly string[]> {
+  const listed = await mustRun(programs[family], ['-S', name])
+  return listed.split('\n').filter((line) => line.startsWith('-A '))
+}
+
+async function mustRun(program: string, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runProgram(program, ['-w', '5', ...args])
+  if (code === 0) return stdout
+  throw new Error(`${program} ${args.join(' ')}: ${stderr.trim().split('\n')[0] || `exit ${code}`}`)
 }

@@ -23,6 +23,14 @@ export async function startUfw({ gateway, defer }: Lab): Promise<Ufw> {
   const directory = await mkdtemp(join(tmpdir(), 'drawbridge-ufw-'))
   defer(() => rm(directory, { recursive: true, force: true }))
   await run(['cp', '-a', '/etc/ufw', join(directory, 'etc')])
+  // Its rules as the package has them, whatever somebody has made of them here.
+  await run([
+    'sh',
+    '-ec',
+    'install -m 640 /usr/share/ufw/iptables/*.rules "$1"',
+    'ufw',
+    join(directory, 'etc'),
+  ])
   const under = ['unshare', '--mount', 'sh', '-ec', script, 'ufw', directory]
   const [file = '', ...args] = under
   return {

@@ -2,6 +2,7 @@
  * Beside Docker, which sets the policy of FORWARD to drop: forwards pass, and nothing else that did not before. Where
  * dockerd cannot run (it wants root of the machine) the rules that it left elsewhere stand in for it.
  */
+import { isIPv6 } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { canRunDocker, type Docker, startDocker } from '../lab/docker.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
@@ -86,6 +87,19 @@ function letsForwardsThrough(beside: () => Beside, families: readonly (typeof pl
     await pass()
     await remove()
     await pass()
+  })
+
+  test('what the operator drops in that chain is dropped for forwards too', slow, async () => {
+    const { client, gateway } = beside().lab
+    for (const { program, chain, outside } of families) {
+      const [from = ''] = client.addresses.filter((one) => isIPv6(one) === isIPv6(gateway[outside]))
+      const drops = [chain, '-s', from, '-m', 'conntrack', '--ctstate', 'NEW', '-j', 'DROP']
+      expect((await client.asks(gateway[outside], 8000, { from })).identity).toBe('server')
+      await gateway.run(program, ['-I', ...drops])
+      await expect(client.asks(gateway[outside], 8000, { from, timeout: 1000 })).rejects.toThrow(/timeout/)
+      await gateway.run(program, ['-D', ...drops])
+      expect((await client.asks(gateway[outside], 8000, { from })).identity).toBe('server')
+    }
   })
 
   test('what is not forwarded stays shut, to the gateway and to the network behind it', async () => {
