@@ -43,7 +43,7 @@ if [ -n "$missing" ]; then
   for package in $missing; do
     case $package in
       docker.io) units='docker.service docker.socket' ;;
-      firewalld) units=firewalld.service ;;
+      firewalld | fail2ban | crowdsec | crowdsec-firewall-bouncer) units=$package.service ;;
       *) continue ;;
     esac
     # shellcheck disable=SC2086
