@@ -9,7 +9,7 @@ import { buildApp, buildTroubled, loadAll } from './api/app.ts'
 import { GatewayService } from './api/gateway.ts'
 import { GatewayReader } from './api/reading.ts'
 import { watchConflicts } from './api/watching.ts'
-import { conflictLine, journalLine, priorityPrefix, spokenConflict, spokenLine } from './journal.ts'
+import { conflictLine, journalLine, priorityPrefix, spokenConflict, spokenLine, visible } from './journal.ts'
 import { Problem } from './model/problem.ts'
 import { apiSocket, taken } from './paths.ts'
 import { startConfirmation } from './reconcile/confirmation.ts'
@@ -66,8 +66,8 @@ async function main(): Promise<void> {
   const line = process.stdout.isTTY ? spokenLine : journalLine
   const level = priorityPrefix(process.env, 1)
   store.onCommit((record) => process.stdout.write(level + line(record)))
-  const stopExpiry = startExpiry(store, clock)
-  const stopConfirmation = startConfirmation(store, clock)
+  const expiry = startExpiry(store, clock)
+  const confirmation = startConfirmation(store, clock)
   const runner = startRunner(store, agent, clock)
   const stopWitness = startWitness(store, agent, clock, (entry) => {
     const file = join(values.state, 'agent', 'audit.json')
@@ -85,14 +85,15 @@ async function main(): Promise<void> {
     service: new GatewayService(parts),
     reader,
     version,
+    late: () => expiry.problem ?? confirmation.problem,
     stop: () => stop(0),
   })
 
   const socket = apiSocket(values.run)
   const stop = (code: number) => {
     stopWatching()
-    stopConfirmation()
-    stopExpiry()
+    confirmation.stop()
+    expiry.stop()
     stopWitness()
     stopRotation()
     runner.stop()
@@ -152,7 +153,7 @@ async function openStore(): Promise<Store> {
 }
 
 function say({ message, remedy }: Problem): void {
-  process.stderr.write(`drawbridge: ${message}\n  ${remedy}\n`)
+  process.stderr.write(`drawbridge: ${visible(message)}\n  ${visible(remedy)}\n`)
 }
 
 main().catch((error: unknown) => {

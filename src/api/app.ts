@@ -14,6 +14,8 @@ export interface AppParts extends Parts {
   readonly service: GatewayService
   readonly reader: GatewayReader
   readonly version: string
+  /** Why something that was to happen by itself did not. */
+  readonly late: () => Problem | null
   /** Called after the answer to `down` has been sent. */
   readonly stop: () => void
 }
@@ -42,6 +44,7 @@ const rollbackRequest = z.strictObject({ to: z.int().optional(), ...trial })
 const named = z.strictObject({ name: z.string().max(2000) })
 const generationText = z.string().regex(/^\d{1,15}$/)
 const diffQuery = z.strictObject({ from: generationText, to: generationText })
+const historyQuery = z.strictObject({ after: generationText.optional(), most: generationText.optional() })
 const instant = z.string().max(40)
 const auditQuery = z.strictObject({
   after: generationText.optional(),
@@ -58,7 +61,7 @@ const downRequest = z.strictObject({ all: z.boolean() })
 
 export function buildApp(parts: AppParts): FastifyInstance {
   const app = Fastify({ bodyLimit, logger: false, routerOptions: { maxParamLength: 2000 } })
-  app.server.on('connection', (socket) => connections.set(socket, performance.now()))
+  const connectedAt = whenConnected(app)
   app.setErrorHandler((error, _request, reply) => {
     const problem = asProblem(error)
     void reply.status(problem.status).type('application/problem+json').send(problem.details())
@@ -67,7 +70,7 @@ export function buildApp(parts: AppParts): FastifyInstance {
     throw Problem.of('no-such-route', { method: request.method, path: request.url.slice(0, 100) })
   })
   readingRoutes(app, parts)
-  changingRoutes(app, parts)
+  changingRoutes(app, parts, connectedAt)
   return app
 }
 
@@ -105,11 +108,11 @@ export async function loadAll(): Promise<void> {
   await app.close()
 }
 
-/** When each connection was made, by a clock that nobody sets. */
-const connections = new WeakMap<Socket, number>()
-
-function connectedAt(request: FastifyRequest): number {
-  return connections.get(request.raw.socket) ?? 0
+/** Tells when the connection of a request was made, by a clock that nobody sets. */
+function whenConnected({ server }: FastifyInstance): (request: FastifyRequest) => number {
+  const connections = new WeakMap<Socket, number>()
+  server.on('connection', (socket) => connections.set(socket, performance.now()))
+  return (request) => connections.get(request.raw.socket) ?? 0
 }
 
 function readingRoutes(app: FastifyInstance, parts: AppParts): void {
@@ -122,8 +125,8 @@ function readingRoutes(app: FastifyInstance, parts: AppParts): void {
   app.get('/api/v1/forwards/:name', (request) => reader.show(nameOf(request)))
   app.get('/api/v1/gateway', async () => reader.written())
   app.get('/api/v1/history', async (request) => {
-    const { most = '50', after = '0' } = request.query as { most?: string; after?: string }
-    return reader.history(Number(after) || 0, Math.min(Math.max(Number(most) || 50, 1), 1000))
+    const { most = '50', after = '0' } = readDocument(historyQuery, '', request.query)
+    return reader.history(Number(after), Math.min(Math.max(Number(most), 1), 1000))
   })
   app.get('/api/v1/audit', (request) => {
     const { most = '1000', after, generation, since, until } = readDocument(auditQuery, '', request.query)
@@ -140,7 +143,11 @@ function readingRoutes(app: FastifyInstance, parts: AppParts): void {
   })
 }
 
-function changingRoutes(app: FastifyInstance, { service, stop }: AppParts): void {
+function changingRoutes(
+  app: FastifyInstance,
+  { service, stop }: AppParts,
+  connectedAt: (request: FastifyRequest) => number,
+): void {
   app.post('/api/v1/forwards', (request) => {
     const body = readDocument(openRequest, '', fieldsNamed(request.body))
     return service.open(body, asking(request, body))
@@ -199,13 +206,13 @@ function nameOf(request: FastifyRequest): string {
 }
 
 async function status(
-  { store, runner, agent, reader, version }: AppParts,
+  { store, runner, agent, reader, version, late }: AppParts,
   waitSeconds: number,
 ): Promise<Status> {
   if (waitSeconds > 0) await runner.reached(store.generation, waitSeconds * 1000).catch(() => {})
   const facts = await agent.ask({ verb: 'facts' }).catch(() => undefined)
   const bootTrouble = facts?.bootTrouble ? Problem.of('boot-file', { words: facts.bootTrouble }) : null
-  const problem = (facts && besieged(facts.repairs)) ?? runner.problem ?? bootTrouble
+  const problem = (facts && besieged(facts.repairs)) ?? runner.problem ?? late() ?? bootTrouble
   return {
     ready: runner.holds === store.generation && facts?.holds === store.generation && !facts.repairs.refused,
     generation: store.generation,

@@ -1,9 +1,10 @@
 /** Undoes a change that is not confirmed in time, also one whose time ran out while nothing ran. */
 import { reach } from '../faults.ts'
+import { Problem } from '../model/problem.ts'
 import { asKept } from '../model/register.ts'
 import { byItself, endingTrial, withoutExpired } from '../store/record.ts'
 import type { Pending, Store } from '../store/store.ts'
-import type { Clock } from './runner.ts'
+import type { Clock, Timed } from './runner.ts'
 
 /** A store that cannot be written now, as on a full disk, is asked again. */
 const retryAfter = 1000
@@ -15,7 +16,8 @@ const longestSleep = 1000
  * stretches or shortens, also while nothing runs. A machine that was started anew meanwhile holds the last confirmed
  * state, from the boot file, and stays with it.
  */
-export function startConfirmation(store: Store, clock: Clock): () => void {
+export function startConfirmation(store: Store, clock: Clock): Timed {
+  let problem: Problem | null = null
   let cancel = () => {}
   let waitsFor = -1
   let end = 0
@@ -46,14 +48,22 @@ export function startConfirmation(store: Store, clock: Clock): () => void {
       reach('revert-due')
       store.commit(change, byItself('revert', at, note), asKept)
       reach('revert-kept')
-    } catch {
+      problem = null
+    } catch (error) {
+      problem = Problem.of('still-unconfirmed', { base: pending.base, why: (error as Error).message }, error)
       cancel = clock.after(retryAfter, revert)
     }
   }
 
   arm()
   store.onCommit(() => arm())
-  return () => cancel()
+  return {
+    get problem() {
+      // Where it was confirmed at the last moment, nothing has to be undone any more.
+      return store.pending && problem
+    },
+    stop: () => cancel(),
+  }
 }
 
 function leftOf({ deadline, windowMilliseconds, began }: Pending, clock: Clock): number {

@@ -3,10 +3,11 @@
  * set back meanwhile prolongs nothing: none stays longer than what was left of its time when it was first seen.
  */
 import { reach } from '../faults.ts'
+import { Problem } from '../model/problem.ts'
 import { asKept, noChange } from '../model/register.ts'
 import { byItself } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
-import type { Clock } from './runner.ts'
+import type { Clock, Timed } from './runner.ts'
 
 /** Timers do not see the clock jump, and stand still while the machine is suspended, so none is longer than this. */
 const longestSleep = 30_000
@@ -19,49 +20,95 @@ interface End {
   readonly uptime: number
 }
 
-/** Closes what has expired at once, and goes on. Gives what stops it. */
-export function startExpiry(store: Store, clock: Clock): () => void {
+/** Closes what has expired at once, and goes on. A change costs what it touches, not what may expire. */
+export function startExpiry(store: Store, clock: Clock): Timed {
   const ends = new Map<string, End>()
-  const uptime = () => clock.uptime().milliseconds
   let seen = -1
+  let problem: Problem | null = null
   let cancel = () => {}
+  /** When it looks again, by the uptime. */
+  let wakes = Number.POSITIVE_INFINITY
 
-  const learn = () => {
+  const leftNow = () => {
+    const [now, uptime] = [clock.now(), clock.uptime().milliseconds]
+    return ({ at, uptime: end }: End) => Math.min(at - now, end - uptime)
+  }
+
+  /** Notes the ends of what has changed; gives what is left of the first of them. */
+  const learn = (): number => {
+    const ahead = clock.uptime().milliseconds - clock.now()
+    const leftOf = leftNow()
+    let first = Number.POSITIVE_INFINITY
     const touched = seen < 0 ? undefined : store.since(seen)
     for (const name of touched?.forwards ?? store.register.forwards.keys()) {
       const expires = store.register.forwards.get(name)?.expires
       const at = expires ? Date.parse(expires) : undefined
-      if (at === undefined) ends.delete(name)
-      else if (ends.get(name)?.at !== at) ends.set(name, { at, uptime: uptime() + at - clock.now() })
+      const known = ends.get(name)
+      const end = at === undefined || known?.at === at ? known : { at, uptime: at + ahead }
+      if (at === undefined || !end) ends.delete(name)
+      else {
+        ends.set(name, end)
+        first = Math.min(first, leftOf(end))
+      }
     }
     seen = store.generation
+    return first
   }
 
-  const leftOf = ({ at, uptime: end }: End) => Math.min(at - clock.now(), end - uptime())
-
-  const run = () => {
+  const sleep = (milliseconds: number) => {
     cancel()
-    learn()
-    const over = [...ends].filter(([, end]) => leftOf(end) <= 0).map(([name]) => name)
-    if (over.length > 0) return close(over)
-    if (ends.size === 0) return
-    const next = [...ends.values()].reduce((first, end) => Math.min(first, leftOf(end)), longestSleep)
-    cancel = clock.after(next, run)
+    wakes = clock.uptime().milliseconds + milliseconds
+    cancel = clock.after(milliseconds, run)
   }
 
-  /** A commit calls `run` again. A store that cannot be written now is asked again a second later. */
-  const close = (names: readonly string[]): void => {
+  const rest = () => {
+    cancel()
+    wakes = Number.POSITIVE_INFINITY
+  }
+
+  const run = (): void => {
+    learn()
+    const leftOf = leftNow()
+    const over: string[] = []
+    let next = longestSleep
+    for (const [name, end] of ends) {
+      const left = leftOf(end)
+      if (left <= 0) over.push(name)
+      else next = Math.min(next, left)
+    }
+    if (over.length > 0 && !close(over)) sleep(retryAfter)
+    else if (ends.size === 0) rest()
+    else sleep(next)
+  }
+
+  /** A store that cannot be written now is asked again a second later. */
+  const close = (names: readonly string[]): boolean => {
     const origin = byItself('expiry', new Date(clock.now()).toISOString())
     try {
       reach('expiry-due')
       store.commit({ ...noChange, remove: names }, origin, asKept)
       reach('expiry-kept')
-    } catch {
-      cancel = clock.after(retryAfter, run)
+      problem = null
+      return true
+    } catch (error) {
+      problem = Problem.of('still-open', { why: (error as Error).message }, error)
+      return false
     }
   }
 
+  const changed = () => {
+    const first = learn()
+    if (first <= 0) run()
+    else if (ends.size === 0) rest()
+    else if (first < wakes - clock.uptime().milliseconds) sleep(Math.min(first, longestSleep))
+  }
+
   run()
-  store.onCommit(() => run())
-  return () => cancel()
+  store.onCommit(changed)
+  return {
+    get problem() {
+      return problem
+    },
+    stop: () => cancel(),
+  }
 }

@@ -14,6 +14,13 @@ export interface Clock {
   after(milliseconds: number, work: () => void): () => void
 }
 
+/** What is done when its time has come. */
+export interface Timed {
+  /** Why it could not be done; null when it was, or is not due. It is tried again. */
+  readonly problem: Problem | null
+  stop(): void
+}
+
 export interface Runner {
   /** The generation in the kernel, or null while it is not known. */
   readonly holds: number | null

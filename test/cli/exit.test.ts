@@ -29,6 +29,8 @@ const failures = [
   'repair-refused',
   'stale-generation',
   'state-unusable',
+  'still-open',
+  'still-unconfirmed',
   'store-behind',
   'store-busy',
   'store-unusable',

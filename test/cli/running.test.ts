@@ -31,6 +31,14 @@ test.each([
   expect(JSON.parse(json.out)).toEqual(answer)
 })
 
+test('status names a problem beside which the kernel is in step, and exits 0', async () => {
+  const problem = Problem.of('boot-file', { words: 'no space left' })
+  const api = await startApi(() => status({ problem: problem.details() }))
+  const { code, out, err } = await runIn(api.state, ['status'])
+  expect([code, out]).toEqual([0, expect.stringMatching(/^ready: generation 7/)])
+  expect(err).toContain(problem.message)
+})
+
 test('status --wait gives the server the time that is left and asks again until it is ready', async () => {
   const api = await startApi((_, { asked }) => status({ ready: asked.length > 2 }))
   expect(await runIn(api.state, ['status', '--wait', '10s'], { now: Date.now })).toMatchObject({ code: 0 })

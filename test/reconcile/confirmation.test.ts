@@ -109,13 +109,17 @@ describe('not confirmed', () => {
         },
       },
     })
-    startConfirmation(failing, clock)
+    const confirmation = startConfirmation(failing, clock)
     tryOut()
-    await clock.pass(70 * second)
+    await clock.pass(50 * second)
+    expect(confirmation.problem).toBeNull()
+    await clock.pass(20 * second)
     expect(open()).toEqual(['trial'])
+    expect(confirmation.problem?.message).toMatch(/generation 1 could not return: database or disk is full/)
     full = false
     await clock.pass(10 * second)
     expect(open()).toEqual(['before'])
+    expect(confirmation.problem).toBeNull()
   })
 })
 
@@ -146,7 +150,7 @@ describe('confirmed', () => {
 })
 
 test('stopped, it undoes nothing', async () => {
-  const stop = startConfirmation(store, clock)
+  const { stop } = startConfirmation(store, clock)
   tryOut()
   stop()
   await clock.pass(3600 * second)

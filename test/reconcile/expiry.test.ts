@@ -1,9 +1,10 @@
 /** Forwards close at their time, by the wall clock, whoever slept meanwhile. */
 import { beforeEach, describe, expect, test } from 'vitest'
+import { parseForward } from '../../src/model/forward.ts'
 import { startExpiry } from '../../src/reconcile/expiry.ts'
 import { openMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
-import { careful, type change, closing, opening, origin } from '../store/changes.ts'
+import { careful, change, closing, opening, origin } from '../store/changes.ts'
 import { type HandClock, handClock } from './clock.ts'
 
 const second = 1000
@@ -166,7 +167,7 @@ describe('its timer', () => {
   test('is none any more once stopped', async () => {
     until('a', 2000, '00:10:00')
     until('b', 2001, '00:20:00')
-    const stop = startExpiry(store, clock)
+    const { stop } = startExpiry(store, clock)
     await clock.pass(600 * second)
     stop()
     expect(clock.waits()).toEqual([])
@@ -185,11 +186,46 @@ describe('its timer', () => {
         },
       },
     })
-    startExpiry(failing, clock)
+    const expiry = startExpiry(failing, clock)
+    expect(expiry.problem).toBeNull()
     await clock.pass(700 * second)
     expect(open()).toEqual(['a'])
+    expect(expiry.problem?.message).toMatch(/still open: database or disk is full/)
     full = false
     await clock.pass(60 * second)
     expect(open()).toEqual([])
+    expect(expiry.problem).toBeNull()
+  })
+
+  test('a change of another forward asks for the time a few times, however many may expire', async () => {
+    commit(
+      change({
+        put: Array.from({ length: 500 }, (_, index) =>
+          parseForward({
+            name: `f${index}`,
+            listen: `tcp/${2000 + index}`,
+            to: '10.0.0.5',
+            expires: '2027-02-01T00:00:00Z',
+          }),
+        ),
+      }),
+    )
+    let asked = 0
+    const counting: HandClock = {
+      ...clock,
+      uptime: () => {
+        asked += 1
+        return clock.uptime()
+      },
+    }
+    startExpiry(store, counting)
+    asked = 0
+    commit(opening('other', 5000))
+    expect(asked).toBeGreaterThan(0)
+    expect(asked).toBeLessThan(10)
+    until('soon', 5001, '00:00:10')
+    await clock.pass(10 * second)
+    expect(open()).toHaveLength(501)
+    expect(open()).not.toContain('soon')
   })
 })

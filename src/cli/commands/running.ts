@@ -101,9 +101,9 @@ async function status(call: Call): Promise<number> {
           ...pendingLines(now.pending),
         ],
   )
-  if (!problem) return done
-  sayProblem(world.terminal, problem)
-  return failed
+  const told = problem ?? (now.problem && Problem.from(now.problem))
+  if (told) sayProblem(world.terminal, told)
+  return problem ? failed : done
 }
 
 function repairLines({ repairs }: Status): string[] {

@@ -48,6 +48,16 @@ export const runningProblems = {
     says: ({ words }) => `the forwards are in force, but could not be written for the next boot: ${words}`,
     remedy: () => 'Make room in the state directory, or mount it writable; it is written again by itself.',
   }),
+  'still-open': entry<{ why: string }>({
+    status: 507,
+    says: ({ why }) => `forwards whose time is over are still open: ${why}`,
+    remedy: () => 'Make room where the store is; it is tried again every second.',
+  }),
+  'still-unconfirmed': entry<{ base: number; why: string }>({
+    status: 507,
+    says: ({ base, why }) => `the change on trial is over, but generation ${base} could not return: ${why}`,
+    remedy: () => 'Make room where the store is; it is tried again every second.',
+  }),
   'controller-away': entry<{ socket: string; why: string }>({
     status: 503,
     says: ({ socket, why }) => `Drawbridge does not answer on ${socket} (${why})`,
