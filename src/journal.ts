@@ -16,9 +16,9 @@ export function journalLine({ forwards, lists, settings, ...deed }: Recorded): s
   return `${visible(JSON.stringify({ drawbridge: fits ? { ...told, change } : told }))}\n`
 }
 
-/** Escaped as JSON would, also what JSON lets through and a terminal obeys: one line, whatever somebody called himself. */
-function visible(json: string): string {
-  return json.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (bad) =>
+/** Escaped as JSON would, also what JSON lets through and a terminal obeys: one line, whatever a program or user is called. */
+export function visible(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (bad) =>
     bad
       .split('')
       .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
@@ -48,11 +48,11 @@ export function priorityPrefix(env: NodeJS.ProcessEnv, output: number): string {
 
 /** A conflict that has appeared, or is over. */
 export function conflictLine(sentence: string, there: boolean): string {
-  return `${JSON.stringify({ drawbridge: { conflict: sentence, over: !there } })}\n`
+  return `${visible(JSON.stringify({ drawbridge: { conflict: sentence, over: !there } }))}\n`
 }
 
 export function spokenConflict(sentence: string, there: boolean): string {
-  return `drawbridge: ${there ? 'conflict' : 'no conflict any more'}: ${sentence}\n`
+  return `drawbridge: ${there ? 'conflict' : 'no conflict any more'}: ${visible(sentence)}\n`
 }
 
 interface Verbs {

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { agentAt } from './agent/client.ts'
 import { connect } from './api/client.ts'
 import { faultFile } from './faults.ts'
+import { visible } from './journal.ts'
 import { Problem } from './model/problem.ts'
 import { apiSocket, runDirectory, taken } from './paths.ts'
 
@@ -88,7 +89,7 @@ async function announce({ run }: Layout, stopping: () => boolean): Promise<void>
     const problem = status?.problem
     if (problem && problem.title !== told && problem.code !== 'agent-away') {
       told = problem.title
-      process.stderr.write(`drawbridge: ${problem.title}\n  ${problem.remedy}\n`)
+      process.stderr.write(`drawbridge: ${visible(problem.title)}\n  ${visible(problem.remedy)}\n`)
     }
     await sleep(50)
   }

@@ -58,7 +58,8 @@ function personOf({ headers }: FastifyRequest): Pick<Asking, 'actor' | 'uid' | '
 function sessionOf(request: FastifyRequest): Session | undefined {
   const told = request.headers['x-drawbridge-from']
   const [from = '', port, to = '', toPort] = typeof told === 'string' ? told.split(' ') : []
-  const [client, server] = [readAddress(from), readAddress(to)]
+  // The kernel tells of its sockets without the zone that sshd writes after a link-local address.
+  const [client, server] = [from, to].map((text) => readAddress(text.replace(/%.*/, '')))
   if (!client || !server) return undefined
   return { client, clientPort: Number(port), server, serverPort: Number(toPort) }
 }

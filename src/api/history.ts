@@ -9,12 +9,13 @@ const mostLines = 20
 
 export function historyEntry(record: Recorded): HistoryEntry {
   const { forwards, lists, settings, ...deed } = record
-  const lines = recordLines({ forwards, lists, settings })
-  return {
-    ...deed,
-    lines: lines.slice(0, mostLines),
-    more: Math.max(0, lines.length - mostLines),
+  const lines: PlanLine[] = []
+  let more = 0
+  for (const line of linesOf({ forwards, lists, settings })) {
+    if (lines.length < mostLines) lines.push(line())
+    else more += 1
   }
+  return { ...deed, lines, more }
 }
 
 /** What is different after these changes, taken together, from what was before them; `backwards`: the other way round. */
@@ -23,13 +24,14 @@ export function linesBetween(history: readonly Recorded[], backwards: boolean): 
   const [first, last] = [oldestFirst[0], oldestFirst.at(-1)]
   if (!first || !last) return []
   const turn = <D>(sides: Record<string, BeforeAfter<D>>) => (backwards ? turned(sides) : sides)
-  return recordLines({
+  const lines = linesOf({
     forwards: turn(joined(oldestFirst.map(({ forwards }) => forwards))),
     lists: turn(joined(oldestFirst.map(({ lists }) => lists))),
     settings:
       turn({ settings: { before: first.settings.before, after: last.settings.after } }).settings ??
       last.settings,
   })
+  return [...lines].map((line) => line())
 }
 
 function turned<D>(sides: Record<string, BeforeAfter<D>>): Record<string, BeforeAfter<D>> {
@@ -50,37 +52,36 @@ function joined<D>(
   return Object.fromEntries(found)
 }
 
-function recordLines({
+/** Each is worded when it is called for. */
+function* linesOf({
   forwards,
   lists,
   settings,
-}: Pick<Recorded, 'forwards' | 'lists' | 'settings'>): readonly PlanLine[] {
-  return [
-    ...sideLines(
-      'settings',
-      { settings },
-      ({ privileged, mark, locked }) =>
-        `${locked ? 'every forward kept shut, ' : ''}privileged ${privileged}, mark ${mark}`,
-    ),
-    ...sideLines('list', lists, (entries) => describeSources(parseSources('list', entries))),
-    ...sideLines('forward', forwards, (document) => describeForward(parseForward(document))),
-  ]
+}: Pick<Recorded, 'forwards' | 'lists' | 'settings'>): Generator<() => PlanLine> {
+  yield* sideLines(
+    'settings',
+    { settings },
+    ({ privileged, mark, locked }) =>
+      `${locked ? 'every forward kept shut, ' : ''}privileged ${privileged}, mark ${mark}`,
+  )
+  yield* sideLines('list', lists, (entries) => describeSources(parseSources('list', entries)))
+  yield* sideLines('forward', forwards, (document) => describeForward(parseForward(document)))
 }
 
-function sideLines<D>(
+function* sideLines<D>(
   what: PlanLine['what'],
   sides: Readonly<Record<string, BeforeAfter<D>>>,
   describe: (document: D) => string,
-): PlanLine[] {
-  return Object.entries(sides).flatMap(([name, { before, after }]): PlanLine[] => {
-    const was = before === null ? undefined : describe(before)
-    const is = after === null ? undefined : describe(after)
-    if (was === is && JSON.stringify(before) === JSON.stringify(after)) return []
-    if (is === undefined) return [{ verb: 'remove', what, name, sentence: was ?? '' }]
-    return [
-      was === undefined
-        ? { verb: 'add', what, name, sentence: is }
-        : { verb: 'change', what, name, sentence: is, before: was },
-    ]
-  })
+): Generator<() => PlanLine> {
+  for (const [name, { before, after }] of Object.entries(sides)) {
+    if (JSON.stringify(before) === JSON.stringify(after)) continue
+    yield () => {
+      const was = before === null ? undefined : describe(before)
+      if (after === null) return { verb: 'remove', what, name, sentence: was ?? '' }
+      const sentence = describe(after)
+      return was === undefined
+        ? { verb: 'add', what, name, sentence }
+        : { verb: 'change', what, name, sentence, before: was }
+    }
+  }
 }

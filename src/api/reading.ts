@@ -1,4 +1,5 @@
 /** Answers that change nothing. */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Counted } from '../agent/protocol.ts'
 import type { Family } from '../model/address.ts'
 import { type Bans, noBans } from '../model/bans.ts'
@@ -41,9 +42,17 @@ export class GatewayReader {
     this.conflicts = liveConflicts(parts.agent, parts.store)
   }
 
-  /** The changes after generation `after`, newest first. */
-  history(after: number, most: number): readonly HistoryEntry[] {
-    return this.#parts.store.history(after, most).map(historyEntry)
+  /** The changes after generation `after`, newest first. One of them at a time is held, and others have their turn. */
+  async history(after: number, most: number): Promise<readonly HistoryEntry[]> {
+    const { store } = this.#parts
+    const found: HistoryEntry[] = []
+    for (let entry = store.log.head.entry; entry > store.log.base.entry && found.length < most; entry -= 1) {
+      const [one] = (await store.entries(entry - 1, 1)).entries
+      if (!one || one.generation <= after) break
+      if (one.settings.after !== null) found.push(historyEntry(one))
+      await turn()
+    }
+    return found
   }
 
   /**

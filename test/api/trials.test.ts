@@ -31,7 +31,7 @@ beforeEach(async () => {
   sessions = []
   agent = seeing(memoryAgent())
   runner = startRunner(store, agent, clock)
-  stopConfirmation = startConfirmation(store, clock)
+  stopConfirmation = startConfirmation(store, clock).stop
   service = new GatewayService({ store, agent, runner, clock })
   await settled()
 })
@@ -146,6 +146,13 @@ test('a lockdown on trial is lifted by itself, and one that was lifted on trial 
   expect(locked()).toBe(false)
   await clock.pass(61 * second)
   expect(locked()).toBe(true)
+})
+
+test('a session over a link-local address is known as the kernel tells it, without its zone', () => {
+  const told = 'fe80::2%in0 4711 fe80::1%in0 22'
+  const headers = { ...request.headers, 'x-drawbridge-from': told }
+  const { from } = asking({ headers } as unknown as Parameters<typeof asking>[0])
+  expect([from?.client.text, from?.clientPort, from?.server.text]).toEqual(['fe80::2', 4711, 'fe80::1'])
 })
 
 describe('what the author stands on', () => {

@@ -97,4 +97,9 @@ test('a conflict that has appeared, and one that is over', () => {
   expect(JSON.parse(conflictLine('x', false)).drawbridge.over).toBe(true)
   expect(spokenConflict('web hides nc', true)).toBe('drawbridge: conflict: web hides nc\n')
   expect(spokenConflict('web hides nc', false)).toBe('drawbridge: no conflict any more: web hides nc\n')
+  // A program is called what its user likes.
+  expect(spokenConflict('web hides \u001b]0;x\u009c\u202e', true)).toBe(
+    'drawbridge: conflict: web hides \\u001b]0;x\\u009c\\u202e\n',
+  )
+  expect(conflictLine('web hides \u009c', true)).toContain('web hides \\u009c')
 })
