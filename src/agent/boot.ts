@@ -2,13 +2,14 @@
  * The boot file: the last confirmed state as text of nft, for `bin/drawbridge-restore`, which runs before the network is
  * up and without Node. A change appends what it did, so it costs what the change is large; now and then it is written anew.
  */
+import { createHash, type Hash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { printDifference } from '../compile/difference.ts'
 import { reach, writeThrough } from '../faults.ts'
 import { replaceFile } from '../kernel/files.ts'
 import type { Family } from '../model/address.ts'
-import { sealedGeneration } from '../model/lastgood.ts'
+import { lastSeal } from '../model/lastgood.ts'
 import type { Expiring } from './holding.ts'
 
 interface BootState {
@@ -35,9 +36,12 @@ const clean = 'add table inet drawbridge\ndelete table inet drawbridge\n'
 export function openBootFile(directory: string): BootFile {
   const path = join(directory, 'boot.nft')
   let whole = 0
+  /** Over all that the file holds. */
+  let hash = createHash('sha256')
   return {
     rewrite(text, state) {
-      const written = `${clean}${text}${state.expiring.map(printExpiring).join('')}${seal(state)}`
+      hash = createHash('sha256')
+      const written = sealed(`${clean}${text}${state.expiring.map(printExpiring).join('')}`, state, hash)
       reach('boot-rewriting')
       replaceFile(path, written)
       reach('boot-rewritten')
@@ -50,7 +54,7 @@ export function openBootFile(directory: string): BootFile {
       const before = whole
       whole = 0 // Torn, unless all of it comes to pass: then the next one is written anew.
       try {
-        writeThrough('boot-torn', file, `${text}${seal(state)}`)
+        writeThrough('boot-torn', file, sealed(text, state, hash))
         fsyncSync(file)
         reach('boot-appended')
       } finally {
@@ -60,7 +64,7 @@ export function openBootFile(directory: string): BootFile {
       return true
     },
     forget: () => rmSync(path, { force: true }),
-    generation: () => sealedGeneration(readText(path)),
+    generation: () => lastSeal(readText(path))?.generation ?? 0,
   }
 }
 
@@ -70,9 +74,16 @@ function printExpiring({ at, openings }: Expiring): string {
   return closing.map((line) => `#@ ${at} ${line}\n`).join('')
 }
 
-/** Closes a change. What follows the last seal was torn by a crash and is not read. */
-function seal({ generation, families }: BootState): string {
-  return `# end of generation ${generation}, forwards ${families.map((family) => `ipv${family}`).join(' ')}\n`
+/**
+ * The text with the seal that closes a change: what follows the last one was torn by a crash and is not read, and what
+ * stands before it is what its digest says, or the disk has damaged it.
+ */
+function sealed(text: string, { generation, families }: BootState, hash: Hash): string {
+  const digest = hash.update(text).copy().digest('hex')
+  const forwarded = families.map((family) => `ipv${family}`).join(' ')
+  const seal = `# end of generation ${generation}, sha256 ${digest}, forwards ${forwarded}\n`
+  hash.update(seal)
+  return text + seal
 }
 
 function readText(path: string): string {

@@ -59,18 +59,25 @@ interface Fact {
   readonly forward?: unknown
 }
 
-const seal = /^# end of generation (\d+), .*\n/gm
+const seal = /^# end of generation (\d+), sha256 ([0-9a-f]{64}), .*\n/gm
 
-/** The generation at the last seal, or 0: what follows it was torn by a crash. */
-export function sealedGeneration(text: string): number {
-  return Number([...text.matchAll(seal)].at(-1)?.[1] ?? 0)
+export interface Seal {
+  /** Where it begins: what follows it was torn by a crash. */
+  readonly at: number
+  readonly generation: number
+  /** SHA-256 of everything before it, in hexadecimal. */
+  readonly digest: string
 }
 
-/** Reads a boot file up to its last seal; undefined when there is none. Throws where it is not what was written. */
-export function readLastGood(text: string): LastGood | undefined {
+/** The last seal in a boot file, if there is one. */
+export function lastSeal(text: string): Seal | undefined {
   const last = [...text.matchAll(seal)].at(-1)
-  if (!last) return undefined
-  const lines = text.slice(0, last.index).split('\n')
+  return last && { at: last.index, generation: Number(last[1]), digest: last[2] ?? '' }
+}
+
+/** Reads what stands before a seal. Throws where it is not what was written. */
+export function readLastGood(text: string, { at, generation }: Seal): LastGood {
+  const lines = text.slice(0, at).split('\n')
   const facts = lines.filter((line) => line.startsWith(mark))
   const forwards = new Map<string, ReturnType<typeof parseForward>>()
   const lists = new Map<string, ReturnType<typeof parseList>>()
@@ -93,5 +100,5 @@ export function readLastGood(text: string): LastGood | undefined {
   )
   const settings = { ...(low && { privileged: true }), mark: bits }
   const gateway = printGateway({ settings, ...written })
-  return { generation: Number(last[1]), locked: said.locked ?? false, gateway }
+  return { generation, locked: said.locked ?? false, gateway }
 }

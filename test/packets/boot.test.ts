@@ -1,5 +1,5 @@
 /** A reboot: a fresh network with the same state directory, first without Node, then with the daemons. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -145,6 +145,63 @@ test('a torn, an unreadable and a missing boot file', async (t) => {
   expect((await lab.gateway.tries(restore, ['--state', state])).code).not.toBe(0)
   expect(await lab.gateway.run('nft', ['list', 'ruleset'])).toBe(ruleset)
   expect((await lab.gateway.tries(restore, ['--state', join(state, 'nowhere')])).code).toBe(0)
+})
+
+test('a bit that the disk has turned: nothing of the file is believed, and export says so', async (t) => {
+  const before = await startLab(t)
+  const drawbridge = await startDrawbridge(before)
+  await drawbridge.opens('tcp/8000', before.server.at(80))
+  await drawbridge.opens('tcp/8001', before.server.at(80))
+  await drawbridge.kill9()
+  const lab = await startLab(t)
+  const { gateway } = lab
+  const file = join(drawbridge.state, 'agent', 'boot.nft')
+  const whole = readFileSync(file, 'utf8')
+  const turns = [
+    // Still a ruleset that nft takes, with another target, another opening or one line less.
+    whole.replace(/10\.0\.0\.5 \. 80 \}/, '10.0.0.6 . 80 }'),
+    whole.replace('tcp . 8001', 'tcp . 9001'),
+    whole.replace(/^add element .*8001.*\n/m, ''),
+  ]
+  for (const turned of turns) {
+    expect(turned).not.toBe(whole)
+    writeFileSync(file, turned)
+    const refused = await gateway.tries(restore, ['--state', drawbridge.state])
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/is damaged/)])
+    expect(await gateway.run('nft', ['list', 'tables'])).toBe('')
+    const exported = await drawbridge.cli(['export', '--last-good'])
+    expect([exported.code, exported.stderr]).toEqual([0, expect.stringMatching(/not what was written/)])
+  }
+  writeFileSync(file, whole)
+  expect((await gateway.tries(restore, ['--state', drawbridge.state])).code).toBe(0)
+  expect((await drawbridge.cli(['export', '--last-good'])).stderr).toBe('')
+})
+
+test('a directory or a link where the boot file should be: the forwards are in force, and the status says what is missing', async (t) => {
+  const lab = await startLab(t)
+  await lab.server.answers('tcp', 80)
+  const drawbridge = await startDrawbridge(lab)
+  const file = join(drawbridge.state, 'agent', 'boot.nft')
+  rmSync(file, { force: true })
+  mkdirSync(join(file, 'something'), { recursive: true })
+  await drawbridge.restart()
+  await drawbridge.opens('tcp/8000', lab.server.at(80))
+  expect((await lab.client.asks(lab.gateway.outside, 8000)).identity).toBe('server')
+  const status = await drawbridge.api.status(0)
+  expect(status.problem).toMatchObject({ code: 'boot-file' })
+  expect((await lab.gateway.tries(restore, ['--state', drawbridge.state])).code).toBe(1)
+  rmSync(file, { recursive: true })
+  // It is written by itself once it can be.
+  await expect.poll(async () => (await drawbridge.api.status(0)).problem, { timeout: 10_000 }).toBeNull()
+  // A link is replaced, and what it leads to is not written.
+  const elsewhere = join(drawbridge.state, 'elsewhere')
+  writeFileSync(elsewhere, 'mine')
+  rmSync(file)
+  symlinkSync(elsewhere, file)
+  await drawbridge.restart()
+  await drawbridge.opens('tcp/8001', lab.server.at(80))
+  expect(readFileSync(elsewhere, 'utf8')).toBe('mine')
+  expect(lstatSync(file).isFile()).toBe(true)
 })
 
 test('what has expired before the boot is not opened by it, what has not is', async (t) => {

@@ -98,7 +98,7 @@ test('a full disk: a change is refused and changes nothing; with room the next o
     .poll(() => readFileSync(join(state, 'agent', 'boot.nft'), 'utf8'), { timeout: 5000 })
     .toMatch(new RegExp(`end of generation ${generation},.*\n$`))
   await drawbridge.kill9()
-  makeReadOnly(state)
+  await makeReadOnly(state)
   expect((await drawbridge.cli(['up'])).stderr).toMatch(/the state directory .* cannot be used: .*read-only/)
   expect((await lab.client.asks(lab.gateway.outside, 8001)).identity).toBe('server')
 }, 90_000)

@@ -170,11 +170,11 @@ test('a commit for which the disk has no room changes nothing, and the next one 
   }
 })
 
-test('a store on a disk that became read-only says so, and keeps what it has', () => {
+test('a store on a disk that became read-only says so, and keeps what it has', async () => {
   mountSmall(directory, '1M')
   try {
     makeStore()
-    makeReadOnly(directory)
+    await makeReadOnly(directory)
     const before = files()
     const problem = problemOf(() => openSqliteStore(path))
     expect(problem.code).toBe('store-unusable')

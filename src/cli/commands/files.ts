@@ -1,9 +1,10 @@
 /** export, plan and apply: the gateway as a file. */
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Option } from 'commander'
 import type { ApplyRequest } from '../../api/shapes.ts'
-import { type LastGood, readLastGood } from '../../model/lastgood.ts'
+import { type LastGood, lastSeal, readLastGood } from '../../model/lastgood.ts'
 import { Problem } from '../../model/problem.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, wouldChange } from '../exit.ts'
@@ -60,13 +61,23 @@ async function exportGateway({ world, client, state, options, format }: Call): P
 function lastGood(state: string, terminal: Terminal): LastGood {
   const path = join(state, 'agent', 'boot.nft')
   try {
-    const found = readLastGood(readFileSync(path, 'utf8'))
-    if (!found) throw new Error('it holds no whole state')
+    const text = readFileSync(path, 'utf8')
+    const seal = lastSeal(text)
+    if (!seal) throw new Error('it holds no whole state')
+    const found = readLastGood(text, seal)
+    if (createHash('sha256').update(text.slice(0, seal.at)).digest('hex') !== seal.digest)
+      warnDamaged(terminal)
     if (found.locked) terminal.err('warning: the lockdown was on: none of these forwards was open\n')
     return found
   } catch (error) {
     throw Problem.of('no-last-good', { path, why: (error as Error).message }, error)
   }
+}
+
+function warnDamaged(terminal: Terminal): void {
+  terminal.err(
+    'warning: the file is not what was written, the disk has damaged it: read this before it is applied\n',
+  )
 }
 
 async function plan(call: Call): Promise<number> {
