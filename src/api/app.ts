@@ -6,8 +6,8 @@ import { noBans } from '../model/bans.ts'
 import { forwardDocument, readDocument } from '../model/document.ts'
 import { Problem } from '../model/problem.ts'
 import { asking } from './asking.ts'
-import { type GatewayService, type Parts, pendingView } from './gateway.ts'
-import type { GatewayReader } from './reading.ts'
+import type { GatewayService, Parts } from './gateway.ts'
+import { type GatewayReader, pendingView } from './reading.ts'
 import type { Repairs, Status } from './shapes.ts'
 
 export interface AppParts extends Parts {

@@ -11,7 +11,7 @@ import type { Clock, Runner } from '../reconcile/runner.ts'
 import { undoing, withoutExpired } from '../store/record.ts'
 import type { Command, CommitOptions, Origin, Store } from '../store/store.ts'
 import { type Asking, originOf } from './asking.ts'
-import { findForward, historyAfter, logView } from './reading.ts'
+import { findForward, historyAfter, logView, pendingView } from './reading.ts'
 import {
   isOver,
   nameTaken,
@@ -22,7 +22,7 @@ import {
   renews,
   sameOpening,
 } from './refusals.ts'
-import type { ApplyRequest, Changed, LogView, OpenRequest, PendingView, Plan } from './shapes.ts'
+import type { ApplyRequest, Changed, LogView, OpenRequest, Plan } from './shapes.ts'
 import { Sight } from './sight.ts'
 import { deadTarget, reachesOf } from './targets.ts'
 import { type Wanted, type Weighed, weigh } from './weighing.ts'
@@ -182,10 +182,21 @@ export class GatewayService {
   async down(all: boolean, asking: Asking): Promise<void> {
     const { pending } = this.#parts.store
     if (pending && !all) throw Problem.of('unconfirmed', { base: pending.base, deadline: pending.deadline })
-    this.#parts.store.record(this.#originOf(asking, all ? 'down --all' : 'down'))
+    this.#enter(this.#originOf(asking, all ? 'down --all' : 'down'))
     if (!all) return
     await this.#parts.agent.ask({ verb: 'clear' })
     this.#parts.runner.stop()
+  }
+
+  /** A full disk must not keep anybody from taking the forwards out of the kernel. */
+  #enter(origin: Origin): void {
+    try {
+      this.#parts.store.record(origin)
+    } catch (error) {
+      if (!(error instanceof Problem && error.code === 'store-unwritable')) throw error
+      const { command, actor } = origin
+      process.stderr.write(`drawbridge: ${command} by ${actor} is not in the log, as it cannot be written\n`)
+    }
   }
 
   /**
@@ -283,10 +294,4 @@ export class GatewayService {
   #originOf(asking: Asking, command: Command): Origin {
     return originOf(asking, command, this.#parts.clock.now())
   }
-}
-
-export function pendingView({ pending }: Store): PendingView | null {
-  return (
-    pending && { base: pending.base, deadline: pending.deadline, new_session: pending.sessions !== undefined }
-  )
 }

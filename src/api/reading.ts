@@ -19,6 +19,7 @@ import type {
   GatewayView,
   HistoryEntry,
   LogView,
+  PendingView,
 } from './shapes.ts'
 import { unlessAway } from './sight.ts'
 import { type LookForConflicts, liveConflicts } from './survey.ts'
@@ -171,4 +172,10 @@ export function logView({ log: { base, head } }: Store): LogView {
 /** As the log writes it. */
 function instantOf(field: string, text: string): string {
   return new Date(parseInstant(field, text)).toISOString()
+}
+
+export function pendingView({ pending }: Store): PendingView | null {
+  return (
+    pending && { base: pending.base, deadline: pending.deadline, new_session: pending.sessions !== undefined }
+  )
 }

@@ -20,6 +20,11 @@ export function subjectOf({ what, name }: PlanLine): string {
   return what === 'list' ? `list ${name}` : name
 }
 
+/** That the answer to a change left lines out. */
+export function moreLines({ more }: Plan): readonly string[] {
+  return more > 0 ? [`and ${more} more`] : []
+}
+
 /** What a plan would change, what that would do, and how to make exactly this change. */
 export function planLines(plan: Plan): readonly string[] {
   const { lines, based } = plan

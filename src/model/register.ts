@@ -43,6 +43,8 @@ export class Register {
   readonly #lists = new Map<string, List>()
   readonly #openings = new Openings()
   readonly #targeting = new Targeting()
+  /** How many forwards have each limit. */
+  readonly #limits = { new_per_source: new Map<string, number>(), open_per_source: new Map<string, number>() }
   #settings: Settings = defaultSettings
 
   get settings(): Settings {
@@ -108,7 +110,7 @@ export class Register {
       for (const forward of change.put) this.#take(forward, circumstances, undo)
       for (const forward of change.put) this.#judge(forward, circumstances)
       if (change.removeLists.length > 0) this.#judgeLists()
-      if (change.put.some(({ limits }) => limits.newPerSource || limits.openPerSource)) this.#judgeLimits()
+      this.#judgeLimits()
     } catch (error) {
       revert()
       throw error
@@ -144,12 +146,14 @@ export class Register {
     this.#openings.add(forward)
     this.#targeting.add(forward)
     this.#forwards.set(forward.name, forward)
+    this.#count(forward, 1)
   }
 
   #release(forward: Forward): void {
     this.#openings.remove(forward)
     this.#targeting.remove(forward)
     this.#forwards.delete(forward.name)
+    this.#count(forward, -1)
   }
 
   #judge(forward: Forward, { ours }: Circumstances): void {
@@ -170,16 +174,24 @@ export class Register {
     for (const forward of this.#forwards.values()) this.#judgeSources(forward)
   }
 
-  #judgeLimits(): void {
-    const limits = [...this.#forwards.values()].map((forward) => forward.limits)
-    const rates = new Set(
-      limits.flatMap(({ newPerSource }) => (newPerSource ? [printRate(newPerSource)] : [])),
-    )
-    const opens = new Set(limits.flatMap(({ openPerSource }) => (openPerSource ? [openPerSource] : [])))
-    const most = mostDistinctLimits
-    if (rates.size > most) throw Problem.of('too-many-limits', { what: 'new_per_source', most })
-    if (opens.size > most) throw Problem.of('too-many-limits', { what: 'open_per_source', most })
+  #count({ limits: { newPerSource, openPerSource } }: Forward, by: 1 | -1): void {
+    const { new_per_source: rates, open_per_source: opens } = this.#limits
+    if (newPerSource) add(rates, printRate(newPerSource), by)
+    if (openPerSource) add(opens, String(openPerSource), by)
   }
+
+  #judgeLimits(): void {
+    for (const what of ['new_per_source', 'open_per_source'] as const) {
+      if (this.#limits[what].size > mostDistinctLimits)
+        throw Problem.of('too-many-limits', { what, most: mostDistinctLimits })
+    }
+  }
+}
+
+function add(counts: Map<string, number>, key: string, by: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + by
+  if (count === 0) counts.delete(key)
+  else counts.set(key, count)
 }
 
 function setKey<V>(map: Map<string, V>, key: string, value: V | undefined, undo: (() => void)[]): void {

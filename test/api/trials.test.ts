@@ -207,6 +207,22 @@ test('whoever takes the last change back does not take back one that comes meanw
   expect(names()).toEqual(['tcp-8000', 'tcp-8001', 'tcp-8002'])
 })
 
+test('a disk that is full does not keep the forwards in the kernel', async () => {
+  await open('tcp/8000 -> 10.0.0.5')
+  expect(Object.values(agent.dump())).toEqual(['tcp-8000'])
+  const full: Store = Object.create(store, {
+    record: {
+      value: () => {
+        throw Problem.of('store-unwritable', { path: 'x', why: 'database or disk is full' })
+      },
+    },
+  })
+  const unlucky = new GatewayService({ store: full, agent, runner, clock })
+  expect(await codeOf(unlucky.rotate(1, person()))).toBe('store-unwritable')
+  expect(await codeOf(unlucky.down(true, person()))).toBe('done')
+  expect(Object.values(agent.dump())).toEqual([])
+})
+
 test('what is put in force against a later state of the kernel is entered', async () => {
   await open('tcp/8000 -> 10.0.0.5')
   await service.accept(person())

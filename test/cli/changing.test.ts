@@ -198,3 +198,18 @@ test('an empty name is refused before anything is asked', async () => {
   expect(await runIn(api.state, ['close', ''])).toMatchObject({ code: 2, out: '' })
   expect(api.asked).toEqual([])
 })
+
+test('of so many names that the answer leaves lines out, none is said to be as it was', async () => {
+  const api = await startApi(() =>
+    changed([line({ verb: 'change' })], { plan: plan([line({ verb: 'change' })], { more: 2 }) }),
+  )
+  const { out } = await runIn(api.state, ['enable', 'web', 'games', 'dns'])
+  expect(out).toBe(`enabled web: ${webSentence}\nand 2 more\n`)
+  expect(api.asked).toHaveLength(1)
+})
+
+test('what enable hides can be meant', async () => {
+  const api = await startApi(() => changed([line({ verb: 'change' })]))
+  await runIn(api.state, ['enable', 'web', '--take-over'])
+  expect(api.asked[0]?.body).toEqual({ names: ['web'], take_over: true })
+})

@@ -162,6 +162,11 @@ describe('a change holds', () => {
     expect(problemOf(() => register.apply(change({ put: many }), careful)).code).toBe('too-many-limits')
     register.apply(change({ put: many.slice(1) }), careful)
     expect(register.forwards.size).toBe(64)
+    const [first] = many
+    if (!first) throw new Error('there is none')
+    expect(problemOf(() => register.apply(change({ put: [first] }), careful)).code).toBe('too-many-limits')
+    register.apply(change({ put: [first], remove: ['f64'] }), careful)
+    expect(register.forwards.size).toBe(64)
   })
 })
 

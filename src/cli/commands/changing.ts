@@ -1,7 +1,7 @@
 /** open, close, enable and disable: one forward at a time. */
 import type { Changed, EnableRequest, PlanLine } from '../../api/shapes.ts'
 import type { Call, Spec } from '../command.ts'
-import { pendingLines, planLines } from '../lines.ts'
+import { moreLines, pendingLines, planLines } from '../lines.ts'
 import { changeOptions, enableOptions, lockdownOptions, openOptions } from '../options.ts'
 import { answerChange } from '../output.ts'
 import { emptyName } from '../problems.ts'
@@ -96,9 +96,16 @@ async function changeNamed(
   return answerChange(world.terminal, format, changed, async () => {
     if (options.dryRun) return planLines(changed.plan)
     const lines = forwardLines(changed)
-    const same = lines.length < names.length ? await untouched(client, names, lines) : []
+    const { more } = changed.plan
+    const same = more === 0 && lines.length < names.length ? await untouched(client, names, lines) : []
     const told = lines.map(({ name, sentence }) => `${past} ${name}: ${plain(sentence)}`)
-    return [...same, ...told, ...changed.reached.map(plain), ...pendingLines(changed.pending)]
+    return [
+      ...same,
+      ...told,
+      ...moreLines(changed.plan),
+      ...changed.reached.map(plain),
+      ...pendingLines(changed.pending),
+    ]
   })
 }
 

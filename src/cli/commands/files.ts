@@ -9,7 +9,7 @@ import { Problem } from '../../model/problem.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, wouldChange } from '../exit.ts'
 import { readGatewayFile } from '../file.ts'
-import { changeLines, past, pendingLines, planLines, reachedLines } from '../lines.ts'
+import { changeLines, moreLines, past, pendingLines, planLines, reachedLines } from '../lines.ts'
 import { applyOptions, planOptions } from '../options.ts'
 import { answerChange, printValue } from '../output.ts'
 import { permissionsOf, trialOf } from '../request.ts'
@@ -96,8 +96,12 @@ async function apply(call: Call): Promise<number> {
   return answerChange(world.terminal, format, changed, () => {
     const { plan: made, pending, reached } = changed
     if (options.dryRun || made.lines.length === 0) return planLines(made)
-    const more = made.more > 0 ? [`and ${made.more} more`] : []
-    return [...changeLines(made.lines, past), ...more, ...reachedLines(reached), ...pendingLines(pending)]
+    return [
+      ...changeLines(made.lines, past),
+      ...moreLines(made),
+      ...reachedLines(reached),
+      ...pendingLines(pending),
+    ]
   })
 }
 

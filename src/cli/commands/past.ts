@@ -3,7 +3,7 @@ import type { AuditEntry, Deed, HistoryEntry, Sides } from '../../api/shapes.ts'
 import { auditPages, seenFile, verifyLog } from '../auditing.ts'
 import type { Call, Spec } from '../command.ts'
 import { done } from '../exit.ts'
-import { changeLines, infinitive, past, pendingLines, planLines, subjectOf } from '../lines.ts'
+import { changeLines, infinitive, moreLines, past, pendingLines, planLines, subjectOf } from '../lines.ts'
 import { auditOptions, changeOptions } from '../options.ts'
 import { answer, answerChange, printPages } from '../output.ts'
 import { badCount } from '../problems.ts'
@@ -57,12 +57,19 @@ export const pastCommands: readonly Spec[] = [
 ]
 
 async function history({ world, client, format }: Call): Promise<number> {
-  const entries = await client.history(0, 50)
+  const entries = await client.history(0, mostChanges)
   await answer(world.terminal, format, entries, () =>
-    entries.length === 0 ? ['No changes yet.'] : layTable(columns, entries, world.terminal.width),
+    entries.length === 0
+      ? ['No changes yet.']
+      : [
+          ...layTable(columns, entries, world.terminal.width),
+          ...(entries.length < mostChanges ? [] : ['older ones: drawbridge audit']),
+        ],
   )
   return done
 }
+
+const mostChanges = 50
 
 const columns = [
   { title: 'GEN', cell: ({ generation }: HistoryEntry) => String(generation), align: 'right' },
@@ -180,7 +187,9 @@ async function rollback({ world, client, operands, options, format }: Call): Pro
   return answerChange(world.terminal, format, changed, () => {
     const { plan, pending, generation } = changed
     if (!changed.changed) return [`already so: nothing differs from generation ${to ?? generation}`]
-    return options.dryRun ? planLines(plan) : [...changeLines(plan.lines, past), ...pendingLines(pending)]
+    return options.dryRun
+      ? planLines(plan)
+      : [...changeLines(plan.lines, past), ...moreLines(plan), ...pendingLines(pending)]
   })
 }
 
