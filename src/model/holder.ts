@@ -16,5 +16,10 @@ export function describeHolder({ user, unit, program, pid }: Holder): string {
     ...(pid === null && program !== null && unit !== null ? [unit] : []),
     `user ${user}`,
   ]
-  return `${program ?? unit ?? 'a program'} (${facts.join(', ')})`
+  return `${program ?? unit ?? 'a program'}${whose(unit)} (${facts.join(', ')})`
+}
+
+/** The panel has a web server of its own beside that of the sites: clp-nginx.service. */
+function whose(unit: string | null): string {
+  return unit?.startsWith('clp-') ? ' of CloudPanel' : ''
 }

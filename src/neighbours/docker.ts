@@ -1,8 +1,8 @@
 /**
  * Docker: where it switches forwarding on itself it sets the policy of FORWARD to drop, and it leaves the chain DOCKER-USER
  * to the operator: its rules come before Docker's own and stay over its restarts (docs.docker.com, "Packet filtering and
- * firewalls"). Ours is the last of them. Before Docker 23 there is no such chain in IPv6; our rule then stands in FORWARD itself, of which Docker
- * adds and removes its own rules alone.
+ * firewalls"). Ours is the last of them. Before Docker 23 there is no such chain in IPv6; our rule then stands in FORWARD
+ * itself, of which Docker adds and removes its own rules alone.
  */
 import type { ForeignChain } from '../model/foreign.ts'
 import { type Neighbour, type Presence, policyOf } from './neighbour.ts'

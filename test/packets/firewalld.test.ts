@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { amount } from '../amount.ts'
-import { canRunDocker, type Docker, startDocker } from '../lab/docker.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 import { savedRules } from '../lab/saved.ts'
@@ -129,50 +128,3 @@ for (const backend of backends) {
     }
   })
 }
-
-describe.runIf(existsSync('/usr/sbin/firewalld') && canRunDocker && amount(0, 1) === 1)(
-  'with firewalld and dockerd',
-  () => {
-    test(
-      'forwards and published ports pass; a reload of firewalld, which takes rules of Docker out, and the last forward closed',
-      slow,
-      async (t) => {
-        const lab = await startLab(t)
-        const { client, gateway, server } = lab
-        await server.answers('tcp', 80)
-        const firewall = await startFirewalld(lab, gateway, 'nftables')
-        const docker: Docker = await startDocker(lab, gateway, [], firewall.env)
-        const drawbridge = await startDrawbridge(lab)
-        await docker.serves('web', 80, 'container', '--publish', '8080:80')
-        const published = () =>
-          client.exchanges(gateway.outside, 8080, '', { halfClose: true }).catch(() => '')
-        await expect.poll(published, patient).toBe('container\n')
-        const before = await savedRules(gateway)
-        await drawbridge.opens('tcp/8000', [server.at(80), server.at6(80)], { name: 'web' })
-        const passes = async () => {
-          for (const address of [gateway.outside, gateway.outside6]) {
-            const answer = () => client.asks(address, 8000, { timeout: 1000 }).catch(() => undefined)
-            await expect.poll(answer, patient).toMatchObject({ identity: 'server' })
-          }
-        }
-        await passes()
-        expect((await drawbridge.cli(['status'])).stdout).not.toMatch(/conflict/)
-        for (let round = 0; round < 2; round += 1) {
-          await firewall.runs('--reload')
-          await passes()
-          await expect.poll(published, patient).toBe('container\n')
-        }
-        await docker.kill9()
-        await docker.start()
-        await passes()
-        await docker.runs('start', 'web')
-        await expect.poll(published, patient).toBe('container\n')
-        await drawbridge.closes('web')
-        expect(sorted(await savedRules(gateway))).toEqual(sorted(before))
-      },
-    )
-  },
-)
-
-/** Docker puts its own rules back in another order. */
-const sorted = (rules: string) => rules.split('\n').sort()

@@ -147,19 +147,23 @@ describe.runIf(isRoot)('what others have saved', () => {
     },
   )
 
-  test('CloudPanel is known by its package, and told with its own port', slow, async (t) => {
-    const lab = await startLab(t)
-    const etc = await privateEtc(
-      lab,
-      '\nPackage: cloudpanel\nStatus: install ok installed\nVersion: 2.5.1-1+clp-bookworm\n\n',
-    )
-    const drawbridge = await startDrawbridge(lab, etc.under)
-    await expect
-      .poll(async () => (await drawbridge.cli(['status'])).stdout, patient)
-      .toMatch(
-        /^CloudPanel 2\.5\.1\S* is active and lets forwarded packets pass; its pages are on tcp\/8443/m,
+  test(
+    'CloudPanel is known by its package, and told with its own port, which no forward hides unasked',
+    slow,
+    async (t) => {
+      const lab = await startLab(t)
+      const etc = await privateEtc(
+        lab,
+        '\nPackage: cloudpanel\nStatus: install ok installed\nVersion: 2.5.1-1+clp-bookworm\n\n',
       )
-  })
+      const drawbridge = await startDrawbridge(lab, etc.under)
+      await expect
+        .poll(async () => (await drawbridge.cli(['status'])).stdout, patient)
+        .toMatch(
+          /^CloudPanel 2\.5\.1\S* is active and lets forwarded packets pass; its pages are on tcp\/8443/m,
+        )
+    },
+  )
 })
 
 const withoutCounts = (listed: string) =>
