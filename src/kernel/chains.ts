@@ -24,8 +24,8 @@ const own = new Set([tableName, `${tableName}_anchor`])
 
 export function readForeignChains(netlink: Netlink): ForeignChain[] {
   const request = single(GETCHAIN, NLM_F_DUMP, 0, () => {})
-  return untorn(() =>
-    netlink.request(request, 'reading chains').flatMap(({ body }) => {
+  return untorn(netlink, (reader) =>
+    reader.request(request, 'reading chains').flatMap(({ body }) => {
       const parts = answerAttributes(body)
       const [number, table, name] = [
         body.readUInt8(0),
@@ -34,7 +34,7 @@ export function readForeignChains(netlink: Netlink): ForeignChain[] {
       ]
       const family = families[number]
       if (!family || own.has(table)) return []
-      return [{ family, table, name, base: baseOf(netlink, { family: number, table, name }, parts) }]
+      return [{ family, table, name, base: baseOf(reader, { family: number, table, name }, parts) }]
     }),
   )
 }

@@ -1,5 +1,5 @@
 /** Reading what may change, or may not be there, while it is read. */
-import { EINTR, KernelError } from './netlink.ts'
+import { EINTR, KernelError, type Netlink } from './netlink.ts'
 
 const ENOENT = 2
 
@@ -13,14 +13,20 @@ export function orEmpty<T>(read: () => T[]): T[] {
   }
 }
 
-/** A dump is torn when somebody commits meanwhile; the kernel says so, and it is read again. */
-export function untorn<T>(read: () => T): T {
-  for (let attempt = 1; ; attempt += 1) {
+const attempts = 5
+
+/**
+ * A dump is torn when anybody commits anything meanwhile, whatever it is about; the kernel says so, and it is read again.
+ * Among programs that never stop (a list of bans that is loaded one by one) every dump is torn. Then the last one counts:
+ * what has been committed is reported by the watcher, and whatever it concerns is looked at again.
+ */
+export function untorn<T>(netlink: Netlink, read: (netlink: Netlink) => T): T {
+  for (let attempt = 1; attempt < attempts; attempt += 1) {
     try {
-      return read()
+      return read(netlink)
     } catch (error) {
-      const torn = error instanceof KernelError && error.errno === EINTR
-      if (!torn || attempt === 10) throw error
+      if (!(error instanceof KernelError && error.errno === EINTR)) throw error
     }
   }
+  return read({ ...netlink, request: (message, doing) => netlink.request(message, doing, 'torn too') })
 }

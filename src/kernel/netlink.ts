@@ -51,8 +51,8 @@ export interface Answer {
 export interface Netlink {
   /** The kernel's name for this socket; it stands in every notification of what was committed through it. */
   readonly port: number
-  /** Sends one message and gives all answers up to the acknowledgement or the end of the dump. */
-  request(message: Buffer, doing: string): Answer[]
+  /** Sends one message and gives all answers up to the acknowledgement or the end of the dump, which must be whole. */
+  request(message: Buffer, doing: string, accept?: 'torn too'): Answer[]
   /** Sends a batch whose last message but the closing one asks to be acknowledged; throws the first error of any. */
   commit(batch: Buffer, doing: string): void
 }
@@ -63,24 +63,23 @@ export function openNetlink(bufferBytes: number, protocol: number = NETLINK_NETF
   const incoming = Buffer.alloc(1 << 18)
   let sequence = 0
 
-  const exchange = (message: Buffer, doing: string, last: number, first: number): Answer[] => {
+  const exchange = (message: Buffer, doing: string, span: Span): Answer[] => {
     if (send(fd, message, message.length, 0) < 0) throw new KernelError(koffi.errno(), doing)
-    return receive(fd, incoming, doing, { first, last })
+    return receive(fd, incoming, doing, span)
   }
 
   return {
     port: portOf(fd),
-    request(message, doing) {
+    request(message, doing, accept) {
       sequence += 1
       message.writeUInt32LE(sequence, 8)
-      const mine = sequence
-      return exchange(message, doing, mine, mine)
+      return exchange(message, doing, { first: sequence, last: sequence, torn: accept === 'torn too' })
     },
     commit(batch, doing) {
       const first = sequence + 1
       const last = numberMessages(batch, sequence)
       sequence = last
-      exchange(batch, doing, last - 1, first)
+      exchange(batch, doing, { first, last: last - 1, torn: false })
     },
   }
 }
@@ -122,6 +121,8 @@ function numberMessages(batch: Buffer, from: number): number {
 interface Span {
   readonly first: number
   readonly last: number
+  /** Answers to a dump are good enough also when the ruleset changed while they were read. */
+  readonly torn: boolean
 }
 
 function receive(fd: number, into: Buffer, doing: string, span: Span): Answer[] {
@@ -141,7 +142,7 @@ function receive(fd: number, into: Buffer, doing: string, span: Span): Answer[] 
         if (type === NLMSG_ERROR || type === NLMSG_DONE) {
           const errno = size >= headerLength + 4 ? -into.readInt32LE(at + headerLength) : 0
           if (errno > 0) throw drained(fd, into, new KernelError(errno, doing))
-          if (type === NLMSG_DONE && interrupted) throw new KernelError(EINTR, doing)
+          if (type === NLMSG_DONE && interrupted && !span.torn) throw new KernelError(EINTR, doing)
           if (type === NLMSG_DONE || sequence === span.last) return answers
         } else {
           answers.push({ type, body: Buffer.from(into.subarray(at + headerLength, at + size)) })

@@ -13,15 +13,14 @@ const tableFlags = 2
 /** The names of our sets in the kernel. */
 export function readSetNames(netlink: Netlink): string[] {
   const request = single(GETSET, NLM_F_DUMP, family.inet, (to) => to.text(1, tableName))
-  return orEmpty(() => netlink.request(request, 'reading sets')).map(({ body }) =>
-    textOf(answerAttributes(body).get(2)),
-  )
+  const sets = orEmpty(() => untorn(netlink, (reader) => reader.request(request, 'reading sets')))
+  return sets.map(({ body }) => textOf(answerAttributes(body).get(2)))
 }
 
 /** The names of the chains in our table. */
 export function readChainNames(netlink: Netlink): string[] {
-  const request = () => single(GETCHAIN, NLM_F_DUMP, family.inet, () => {})
-  const chains = untorn(() => netlink.request(request(), 'reading chains')).map(({ body }) =>
+  const request = single(GETCHAIN, NLM_F_DUMP, family.inet, () => {})
+  const chains = untorn(netlink, (reader) => reader.request(request, 'reading chains')).map(({ body }) =>
     answerAttributes(body),
   )
   return chains.filter((chain) => textOf(chain.get(1)) === tableName).map((chain) => textOf(chain.get(3)))
@@ -38,8 +37,8 @@ const setAttributes = { name: 2, flags: 3, keyType: 4, keyLength: 5, dataType: 6
  */
 export function readFingerprint(netlink: Netlink): string {
   const dump = (type: number) =>
-    untorn(() =>
-      netlink.request(
+    untorn(netlink, (reader) =>
+      reader.request(
         single(type, NLM_F_DUMP, family.inet, (to) => to.text(1, tableName)),
         'reading the table',
       ),

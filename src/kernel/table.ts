@@ -176,13 +176,14 @@ interface Member {
 
 /** All elements of one set, with the packets each has counted. Empty when there is no such set or table. */
 export function readSet(netlink: Netlink, set: string): Member[] {
-  const request = () =>
-    single(GETSETELEM, NLM_F_DUMP, family.inet, (to) => {
-      to.text(list.table, tableName)
-      to.text(list.set, set)
-    })
+  const request = single(GETSETELEM, NLM_F_DUMP, family.inet, (to) => {
+    to.text(list.table, tableName)
+    to.text(list.set, set)
+  })
   return orEmpty(() =>
-    untorn(() => netlink.request(request(), `reading ${set}`)).flatMap(({ body }) => membersOf(set, body)),
+    untorn(netlink, (reader) => reader.request(request, `reading ${set}`)).flatMap(({ body }) =>
+      membersOf(set, body),
+    ),
   )
 }
 

@@ -1,5 +1,6 @@
 /** Our table in the real kernel: what is written is what is read, whatever the gateway. */
 import { isDeepStrictEqual } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { differenceOf, type Held, hold } from '../../src/compile/difference.ts'
@@ -226,4 +227,28 @@ test('what nft refuses changes nothing, and is told in its words', async () => {
     door.runNft('flush table inet drawbridge\nadd rule inet drawbridge guard nonsense\n'),
   ).rejects.toThrow(/nonsense|syntax/)
   await expectHeld(compiled(gatewayOf('tcp/8443 -> 10.0.0.5:443')).skeleton, elements)
+})
+
+test('while another program commits without a pause, what is read is the same as when nobody does', async () => {
+  const many = Array.from({ length: 3000 }, (_, index) => `tcp/${10_000 + index} -> 10.0.0.5:80`)
+  const elements = await loadWhole(gatewayOf(...many))
+  const calm = await Promise.all([door.setNames(), door.chainNames(), door.fingerprint()])
+  const restless = new Worker(new URL('committing.ts', import.meta.url))
+  let commits = 0
+  restless.on('message', () => {
+    commits += 1
+  })
+  try {
+    await expect.poll(() => commits).toBeGreaterThan(0)
+    for (let round = 0; round < 5; round += 1) {
+      expect(await Promise.all([door.setNames(), door.chainNames(), door.fingerprint()])).toEqual(calm)
+      const held = await door.read(['openings', 'targets4'])
+      expect(notEmpty(held)).toEqual(hold(elements))
+      await door.foreignChains()
+      await door.others()
+    }
+    expect(commits).toBeGreaterThan(5)
+  } finally {
+    await restless.terminate()
+  }
 })

@@ -24,12 +24,12 @@ const ruleAttributes = { table: 1, chain: 2, handle: 3, expressions: 4 } as cons
 const notPlain = 1 | 8
 
 export function readDenials(netlink: Netlink, interest: Interest): readonly Denials[] {
-  return untorn(() => [
-    ...setsOf(netlink, interest).map((place) => ({
+  return untorn(netlink, (reader) => [
+    ...setsOf(reader, interest).map((place) => ({
       place,
-      entries: entriesOf(readRaw(netlink, familyNumber(place), place.table, place.name)),
+      entries: entriesOf(readRaw(reader, familyNumber(place), place.table, place.name)),
     })),
-    ...chainsOf(netlink, interest).map((place) => ({ place, entries: readRules(netlink, place) })),
+    ...chainsOf(reader, interest).map((place) => ({ place, entries: readRules(reader, place) })),
   ])
 }
 

@@ -38,9 +38,9 @@ interface BaseChain {
 }
 
 export function readOthers(netlink: Netlink): Others {
-  return untorn(() => {
-    const walk = walkOf(netlink)
-    for (const chain of readBaseChains(netlink)) walk.through(chain)
+  return untorn(netlink, (reader) => {
+    const walk = walkOf(reader)
+    for (const chain of readBaseChains(reader)) walk.through(chain)
     return { forwards: walk.found, cutShort: walk.left() <= 0, legacy: hasLegacy() }
   })
 }
