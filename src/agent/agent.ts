@@ -141,8 +141,7 @@ export class Agent {
     const cost = () => Math.round(performance.now() - began)
     const at = new Date().toISOString()
     const wrote = await this.#keeper.become(this.#holding).catch((error: Error) => {
-      this.#repairs.refuse(error.message, cost())
-      telling.refused(error.message)
+      if (this.#repairs.fail(error, cost())) telling.refused(error.message)
       throw error
     })
     this.#repairs.settle()

@@ -53,7 +53,8 @@ export class Beside {
     const before = this.#wish
     this.#wish = { mark, wanted }
     const same = before?.wanted === wanted && printMark(before.mark) === printMark(mark)
-    if (!same) await this.#attend()
+    // The change that it goes with is in force already: what cannot be read now must not make that look refused.
+    if (!same) await this.#attend().catch(() => this.#look?.())
   }
 
   /** From now on nothing is let through. */

@@ -1,4 +1,5 @@
 /** When to make the table whole again: at once when another program changed it, more rarely the more often it does. */
+import { Problem } from '../model/problem.ts'
 
 export interface Repair {
   /** UTC instant. */
@@ -22,6 +23,8 @@ export interface Repairs {
 const mostPerMinute = 30
 /** A fight is over when nothing had to be repaired for so long: several of the pauses it brings. */
 const calmAfter = 20_000
+/** So often in a row a repair may find its work undone before it is done, and is made again at once. */
+const mostOvertaken = 3
 const firstRetry = 1000
 const longestPause = 5000
 /** Repairs that wait take no more than a tenth of a processor, however large the table is. */
@@ -35,6 +38,7 @@ export class RepairBook {
   #fought = false
   #refused = ''
   #refusals = 0
+  #overtaken = 0
   #cost = 0
 
   /** Milliseconds to wait before the next repair. */
@@ -60,10 +64,23 @@ export class RepairBook {
     this.#cost = milliseconds
   }
 
+  /**
+   * True when it counts as refused. It does not yet where another program has written again before the repair was done, as
+   * a service does whose restart flushes twice: then it is made again at once.
+   */
+  fail(error: Error, milliseconds: number): boolean {
+    const overtaken = error instanceof Problem && error.code === 'kernel-differs'
+    this.#overtaken += overtaken ? 1 : 0
+    if (overtaken && this.#overtaken <= mostOvertaken) return false
+    this.refuse(error.message, milliseconds)
+    return true
+  }
+
   /** The kernel holds what it should. */
   settle(): void {
     this.#refused = ''
     this.#refusals = 0
+    this.#overtaken = 0
   }
 
   readAt(now: number): Repairs {

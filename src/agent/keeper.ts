@@ -88,6 +88,9 @@ export class Keeper {
   async #commit(difference: Difference): Promise<void> {
     reach('elements-writing')
     const missing = await this.#door.write(difference).catch((error: Error) => {
+      // Somebody has taken away what was loaded a moment ago.
+      if (error.message.endsWith('(ENOENT)'))
+        throw Problem.of('kernel-differs', { what: error.message }, error)
       throw Problem.of('kernel-refused', { words: error.message }, error)
     })
     reach('elements-written')

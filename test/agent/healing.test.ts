@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { follower, repairer } from '../../src/agent/guarding.ts'
 import { RepairBook } from '../../src/agent/healing.ts'
+import { Problem } from '../../src/model/problem.ts'
 
 const second = 1000
 let book: RepairBook
@@ -61,6 +62,18 @@ describe('a kernel that refuses', () => {
     expect(book.readAt(0).refused).toBe('Operation not permitted')
     book.settle()
     expect([book.pauseAt(0), book.readAt(0).refused]).toEqual([0, ''])
+  })
+
+  test('a repair that another program undoes before it is done is made again at once, three times', () => {
+    const undone = Problem.of('kernel-differs', { what: '2 elements are missing' })
+    const fails = () => book.fail(undone, 3000)
+    expect([fails(), fails(), fails(), book.pauseAt(0)]).toEqual([false, false, false, 0])
+    expect(book.readAt(0).refused).toBe('')
+    expect([fails(), book.pauseAt(0)]).toEqual([true, 30_000])
+    expect(book.readAt(0).refused).toMatch(/2 elements are missing/)
+    book.settle()
+    expect([fails(), book.pauseAt(0)]).toEqual([false, 0])
+    expect([book.fail(new Error('Operation not permitted'), 10), book.pauseAt(0)]).toEqual([true, 1000])
   })
 
   test('the pauses grow with what each attempt costs', () => {
