@@ -50,11 +50,11 @@ const listener = z.strictObject({
   uid: z.int(),
 })
 
-/** What a change would do to the connections there are. `own`: the client's end of the asker's own connection. */
+/** What a change would do to the connections there are. `own`: the clients' ends of those that may be the asker's own. */
 const weighMessage = z.strictObject({
   verb: z.literal('weigh'),
   change: putMessage,
-  own: z.strictObject({ address: z.string(), port: z.int() }).nullable(),
+  own: z.array(z.strictObject({ address: z.string(), port: z.int() })),
 })
 
 export const agentMessage = z.discriminatedUnion('verb', [
@@ -93,7 +93,7 @@ export type WeighMessage = z.infer<typeof weighMessage>
 
 export interface WeighAnswer {
   readonly effects: readonly Effect[]
-  /** What becomes of the asker's own connection; null: nothing. */
+  /** What becomes of the asker's own connection, or of one that may be it; null: nothing. */
   readonly own: Fate | null
 }
 

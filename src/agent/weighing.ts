@@ -20,8 +20,9 @@ export async function weigh(
     .tries(change, () => judgeFlows(seen, register, left))
     // What drains already does so because of an older change.
     .filter(({ flow, fate }) => !flow.over && before(flow)?.fate !== fate)
+  const owned = new Set(own.map(({ address, port }) => `${address} ${port}`))
   const isOwn = ({ protocol, source, sourcePort }: (typeof judged)[number]['flow']) =>
-    protocol === 'tcp' && source === own?.address && sourcePort === own.port
+    protocol === 'tcp' && owned.has(`${source} ${sourcePort}`)
   return {
     effects: effectsOf(judged),
     own: judged.find(({ flow }) => isOwn(flow))?.fate ?? null,

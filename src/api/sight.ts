@@ -28,8 +28,8 @@ export class Sight {
   }
 
   /** What a change would do to live connections; null where that is not known. */
-  async weigh(change: PutMessage, from: Session | undefined): Promise<WeighAnswer | null> {
-    const own = from ? { address: from.client.text, port: from.clientPort } : null
+  async weigh(change: PutMessage, mayBeOwn: readonly Session[]): Promise<WeighAnswer | null> {
+    const own = mayBeOwn.map(({ client, clientPort }) => ({ address: client.text, port: clientPort }))
     return (await unlessAway(this.#agent.ask({ verb: 'weigh', change, own }))) ?? null
   }
 }

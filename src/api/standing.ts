@@ -6,7 +6,7 @@ import type { Forward } from '../model/forward.ts'
 import { printListen } from '../model/listen.ts'
 import { type Listener, shadowedBy } from '../model/listeners.ts'
 import { type Change, listsAfter, type Register } from '../model/register.ts'
-import type { Session } from '../model/session.ts'
+import { type Session, sessionKey } from '../model/session.ts'
 import type { FlowEffect } from './shapes.ts'
 
 const sshPort = 22
@@ -24,11 +24,24 @@ export function narrows({ forwards }: Register, { put, putLists, removeLists }: 
   return putLists.length + removeLists.length > 0 || put.some(({ name }) => forwards.has(name))
 }
 
+/**
+ * The sessions that may be the author's own. In a terminal multiplexer the shell names one from long ago: then it may be
+ * any that is there.
+ */
+export function ownAmong(sessions: readonly Session[], from: Session | undefined): readonly Session[] {
+  if (!from) return []
+  const named = sessionKey(from)
+  const isThere = sessions.some((session) => sessionKey(session) === named)
+  return isThere || sessions.length === 0 ? [from] : sessions
+}
+
 export interface Standing {
   readonly doors: readonly Listener[]
   readonly sessions: readonly Session[]
   /** What becomes of the connection that the command came over; null: nothing. */
   readonly own: FlowEffect['fate'] | null
+  /** It is that one, and not only one of some. */
+  readonly ownIsKnown: boolean
 }
 
 /** Why the change may cut its author off, in whole sentences; none when it does not touch what they stand on. */
@@ -44,11 +57,12 @@ export function reasonsToConfirm(register: Register, change: Change, standing: S
   return rest > 0 ? [...distinct.slice(0, mostReasons), `and ${rest} more such reasons`] : distinct
 }
 
-function ownReasons({ own }: Standing): string[] {
+function ownReasons({ own, ownIsKnown }: Standing): string[] {
   if (own === null) return []
-  return own === 'drain'
-    ? ['the connection over which this command came could not be made anew']
-    : ['it ends the connection over which this command came']
+  const which = ownIsKnown
+    ? 'the connection over which this command came'
+    : 'an SSH session over which this command may have come'
+  return [own === 'drain' ? `${which} could not be made anew` : `it ends ${which}`]
 }
 
 function doorReasons(register: Register, change: Change, doors: readonly Listener[]): string[] {

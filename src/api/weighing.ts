@@ -12,7 +12,7 @@ import { planOf } from './plan.ts'
 import { hiddenAnew } from './refusals.ts'
 import type { Plan } from './shapes.ts'
 import type { Sight } from './sight.ts'
-import { doorsOf, narrows, reasonsToConfirm } from './standing.ts'
+import { doorsOf, narrows, ownAmong, reasonsToConfirm } from './standing.ts'
 import { conflictsOf, hiddenProblems } from './survey.ts'
 import { warningsOf } from './warnings.ts'
 
@@ -39,15 +39,16 @@ export async function weigh(
   const { register } = store
   const doors = doorsOf(sight.surroundings.listeners, asking.from)
   const asksFlows = !isEmpty(change) && (asking.dryRun || asking.from !== undefined)
-  const asksSessions = narrows(register, change) || (asking.confirm && asking.from)
+  const asksSessions = narrows(register, change) || asking.from !== undefined
   const hidden = asking.takeOver ? [] : hiddenAnew(register, change, sight.surroundings.listeners)
-  const [weighed, sessions, refusals, warnings] = await Promise.all([
-    asksFlows ? sight.weigh(tentativeMessage(store, change), asking.from) : null,
-    asksSessions ? sight.sessions(doors.map(({ port }) => port)) : [],
+  const sessions = asksSessions ? await sight.sessions(doors.map(({ port }) => port)) : []
+  const own = ownAmong(sessions, asking.from)
+  const [weighed, refusals, warnings] = await Promise.all([
+    asksFlows ? sight.weigh(tentativeMessage(store, change), own) : null,
     hiddenProblems(agent, hidden),
     warningsAbout({ store, agent }, sight, { named, change, hidden, dryRun: asking.dryRun }),
   ])
-  const standing = { doors, sessions, own: weighed?.own ?? null }
+  const standing = { doors, sessions, own: weighed?.own ?? null, ownIsKnown: own.length === 1 }
   const plan = planOf(store, change, asking.dryRun, {
     conflicts: refusals.map((problem) => problem.details()),
     warnings,

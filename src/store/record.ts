@@ -1,6 +1,7 @@
 /** A change as it is kept, and changes that lead back. Pure. */
 import { hashOf, type Link } from '../chain.ts'
 import { printPrefix } from '../model/address.ts'
+import type { ForwardDocument } from '../model/document.ts'
 import { parseForward, printForward } from '../model/forward.ts'
 import { parseList, parseMark, printMark, type Settings } from '../model/gateway.ts'
 import type { Change, Register } from '../model/register.ts'
@@ -93,7 +94,12 @@ function inOrder(history: readonly Recorded[]): readonly Recorded[] {
 }
 
 function undone(oldestFirst: readonly Recorded[], locked: boolean): Change {
-  const forwards = firstBefore(oldestFirst.map((entry) => entry.forwards))
+  const forwards = new Map(
+    [...firstBefore(oldestFirst.map((entry) => entry.forwards))].map(
+      ([name, document]) =>
+        [name, document && hasExpired(oldestFirst, name, document) ? null : document] as const,
+    ),
+  )
   const lists = firstBefore(oldestFirst.map((entry) => entry.lists))
   const before = oldestFirst[0]?.settings.before
   return {
@@ -103,6 +109,14 @@ function undone(oldestFirst: readonly Recorded[], locked: boolean): Change {
     removeLists: [...lists].filter(([, entries]) => entries === null).map(([name]) => name),
     settings: before ? readSettings({ ...before, locked }) : null,
   }
+}
+
+/** Its time was over once: a clock that has been set back does not bring it back. */
+function hasExpired(history: readonly Recorded[], name: string, { expires }: ForwardDocument): boolean {
+  return (
+    expires !== undefined &&
+    history.some(({ how, forwards }) => how === 'expiry' && forwards[name]?.before?.expires === expires)
+  )
 }
 
 /** What has expired meanwhile does not come back with an older generation. */

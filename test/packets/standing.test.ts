@@ -60,7 +60,7 @@ describe.runIf(!alone)('over SSH', () => {
       .poll(async () => (await drawbridge.api.history(0, 1))[0]?.how, { timeout: 15_000 })
       .toBe('revert')
     expect((await sshd.runs('echo back')).stdout).toBe('back\n')
-  })
+  }, 60_000)
 
   test('a list that holds the address of a session: additions pass, anything else is on trial until a new session confirms', async () => {
     const { server } = lab
@@ -125,6 +125,15 @@ describe.runIf(!alone)('over SSH', () => {
       expect.stringMatching(/it ends the connection over which this command came/),
     ])
     expect((await through.runs(asked('close other-one --dry-run'))).stdout).not.toMatch(/needs --confirm/)
+    // A pane of tmux names the session in which tmux was started, which may be over for long.
+    const inPane = (command: string) =>
+      through.runs(`SSH_CONNECTION='203.0.113.2 1 10.0.0.1 22' ${asked(command)}`)
+    const closed = await inPane('close door')
+    expect([closed.code, closed.stderr]).toEqual([
+      1,
+      expect.stringMatching(/it ends an SSH session over which this command may have come/),
+    ])
+    expect((await inPane('close other-one --dry-run')).stdout).not.toMatch(/needs --confirm/)
 
     expect((await through.runs(asked('lockdown'))).stdout).toMatch(/no forward is open/)
     await expect(client.asks(gateway.outside, 8002)).rejects.toThrow(/refused/)

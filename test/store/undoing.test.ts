@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { Problem } from '../../src/model/problem.ts'
 import { asKept, changeTo } from '../../src/model/register.ts'
 import { openMemoryStore } from '../../src/store/memory.ts'
-import { undoing, withoutExpired } from '../../src/store/record.ts'
+import { byItself, undoing, withoutExpired } from '../../src/store/record.ts'
 import type { Store } from '../../src/store/store.ts'
 import { gateways, holds } from '../model/arbitrary.ts'
 import { change, closing, opening, origin } from './changes.ts'
@@ -49,4 +49,15 @@ test('what has expired meanwhile does not come back', () => {
   const { put, remove } = withoutExpired(undoing(store.history(2, 1)), '2027-02-01T00:00:00Z')
   expect(put.map(({ name }) => name)).toEqual(['long'])
   expect(remove).toEqual(['short'])
+})
+
+test('what was closed because its time was over does not come back, though the clock was set back since', () => {
+  const store = openMemoryStore()
+  const expires = '2027-02-01T00:00:00Z'
+  store.commit(opening('short', 2000, { expires }), origin, asKept)
+  store.commit(opening('closed-by-hand', 2001, { expires }), origin, asKept)
+  store.commit(closing('closed-by-hand'), origin, asKept)
+  store.commit(closing('short'), byItself('expiry', expires), asKept)
+  const { put } = withoutExpired(undoing(store.history(2, 10)), '2027-01-01T00:00:00Z')
+  expect(put.map(({ name }) => name)).toEqual(['closed-by-hand'])
 })
