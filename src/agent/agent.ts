@@ -112,11 +112,11 @@ export class Agent {
    * agent can own that in a network namespace; a second one gets a Problem.
    */
   async guard(inTurn: InTurn, telling: Telling): Promise<void> {
-    const { door, beside, bans } = this.#machine
+    const { door, beside, bans, forwarding } = this.#machine
     this.#booting.retryIn(inTurn)
     const intruded = repairer(this.#repairs, (report: Report) => inTurn(() => this.#repair(report, telling)))
     const moved = follower(() =>
-      inTurn(() => this.follow()).catch((error: Error) => {
+      inTurn(() => this.follow().then(forwarding.hearRouters)).catch((error: Error) => {
         telling.refused(error.message)
         throw error
       }),

@@ -19,6 +19,8 @@ export interface Forwarding {
   prepare(families: readonly Family[]): void
   /** Turns forwarding on for these families. The same call twice writes nothing. */
   turnOn(families: readonly Family[]): void
+  /** Has interfaces that came after forwarding was switched on by us go on to take router advertisements. */
+  hearRouters(): undefined
   /** The families in which this machine did not forward before us. */
   switchedOn(): readonly Family[]
   /** Remembers that these were off before us, as what is in the kernel shows. */
@@ -40,21 +42,29 @@ export function openForwarding(directory: string): Forwarding {
     for (const family of families) if (read(switches[family]) === '0') remember(valuesBefore(family))
   }
 
+  const switchedOn = () => {
+    const former = readFormer(path)
+    return ([4, 6] as const).filter((family) => former[switches[family]] === '0')
+  }
+  // Forwarding makes the kernel ignore router advertisements and drop their routes, unless accept_ra is 2.
+  const hearRouters = (): undefined => {
+    const heard = routersHeard()
+    if (heard.length === 0 || !switchedOn().includes(6)) return
+    remember(Object.fromEntries(heard.map((at) => [at, '1'])))
+    for (const at of heard) writeIfThere(at, '2')
+  }
+
   return {
     prepare,
     turnOn(families) {
       prepare(families)
+      if (families.includes(6)) hearRouters()
       for (const family of families) {
-        if (read(switches[family]) !== '0') continue
-        // Forwarding makes the kernel ignore router advertisements and drop their routes, unless accept_ra is 2.
-        if (family === 6) for (const at of routersHeard()) writeFileSync(at, '2')
-        writeFileSync(switches[family], '1')
+        if (read(switches[family]) === '0') writeFileSync(switches[family], '1')
       }
     },
-    switchedOn() {
-      const former = readFormer(path)
-      return ([4, 6] as const).filter((family) => former[switches[family]] === '0')
-    },
+    hearRouters,
+    switchedOn,
     adopt(families) {
       for (const family of families) remember({ [switches[family]]: '0' })
     },
@@ -100,9 +110,9 @@ function writeIfThere(path: string, value: string): void {
   if (read(path) !== '') writeFileSync(path, value)
 }
 
-/** accept_ra of the interfaces that take router advertisements now. */
+/** accept_ra of the interfaces that take router advertisements now, and of those to come (`default`). */
 function routersHeard(): string[] {
-  const names = safeList(interfaces6).filter((name) => name !== 'all' && name !== 'default' && name !== 'lo')
+  const names = safeList(interfaces6).filter((name) => name !== 'all' && name !== 'lo')
   return names.map((name) => `${interfaces6}/${name}/accept_ra`).filter((path) => read(path) === '1')
 }
 

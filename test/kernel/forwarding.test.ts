@@ -9,6 +9,7 @@ import { addLinks, enterNewNetwork, run } from './network.ts'
 const forward4 = '/proc/sys/net/ipv4/ip_forward'
 const forward6 = '/proc/sys/net/ipv6/conf/all/forwarding'
 const routers = '/proc/sys/net/ipv6/conf/wan/accept_ra'
+const routersToCome = '/proc/sys/net/ipv6/conf/default/accept_ra'
 
 const read = (path: string) => readFileSync(path, 'utf8').trim()
 const directory = mkdtempSync(join(tmpdir(), 'drawbridge-forwarding-'))
@@ -21,7 +22,7 @@ beforeAll(() => {
 beforeEach(() => {
   rmSync(join(directory, 'former-sysctl.json'), { force: true })
   for (const path of [forward4, forward6]) writeFileSync(path, '0')
-  writeFileSync(routers, '1')
+  for (const path of [routers, routersToCome]) writeFileSync(path, '1')
 })
 
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -67,4 +68,27 @@ test('an interface that has gone since is no error', () => {
   run('ip', 'link', 'delete', 'gone')
   forwarding.restore()
   expect(read(forward6)).toBe('0')
+})
+
+test('an interface that comes later takes router advertisements as before, whatever it begins with', () => {
+  const forwarding = openForwarding(directory)
+  forwarding.turnOn([6])
+  addLinks('late', 'later')
+  expect(['late', 'later'].map((name) => read(routers.replace('wan', name)))).toEqual(['2', '2'])
+  const late = routers.replace('wan', 'late')
+  writeFileSync(late, '1')
+  openForwarding(directory).hearRouters()
+  expect(read(late)).toBe('2')
+  forwarding.restore()
+  expect([read(late), read(routersToCome)]).toEqual(['1', '1'])
+  run('ip', 'link', 'delete', 'late')
+})
+
+test('where forwarding was on before us router advertisements are none of ours', () => {
+  writeFileSync(forward6, '1')
+  writeFileSync(routers, '1')
+  const forwarding = openForwarding(directory)
+  forwarding.turnOn([6])
+  forwarding.hearRouters()
+  expect([read(routers), read(routersToCome)]).toEqual(['1', '1'])
 })

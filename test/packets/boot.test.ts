@@ -33,6 +33,9 @@ test('the restored kernel forwards, guards and refuses as before, and the agent 
     /^drawbridge: restored generation 5, forwards ipv4 ipv6/,
   )
   await gateway.run(restore, ['--state', state])
+  // Before the network is up most interfaces are yet to come.
+  await gateway.run('ip', ['link', 'add', 'late', 'type', 'veth', 'peer', 'later'])
+  expect(await gateway.run('sysctl', ['-n', 'net.ipv6.conf.late.accept_ra'])).toBe('2\n')
 
   for (const port of [8000, 8001, 8003])
     expect((await client.asks(gateway.outside, port)).identity).toBe('server')

@@ -15,6 +15,7 @@ const switches = [
   'net.ipv4.conf.all.route_localnet',
   'net.ipv4.conf.all.accept_redirects',
   'net.ipv4.conf.in0.forwarding',
+  'net.ipv6.conf.default.accept_ra',
 ]
 const readSwitches = async () => (await lab.gateway.run('sysctl', ['-n', ...switches])).trim().split('\n')
 
@@ -58,6 +59,14 @@ test('an IPv4 forward switches IPv4 forwarding on and nothing else; the IPv6 one
   expect((await client.asks(gateway.outside, 8080)).identity).toBe('server')
   await drawbridge.opens('tcp/8081', server.at6(80))
   expect((await readSwitches()).slice(0, 4)).toEqual(['1', '1', '2', '0'])
+  // A tunnel or a stick that comes later still gets its route from its router.
+  const late = 'net.ipv6.conf.late.accept_ra'
+  await gateway.run('ip', ['link', 'add', 'late', 'type', 'veth', 'peer', 'later'])
+  expect(await gateway.run('sysctl', ['-n', late])).toBe('2\n')
+  await gateway.run('sysctl', ['-w', `${late}=1`])
+  await gateway.run('ip', ['link', 'set', 'late', 'up'])
+  await expect.poll(() => gateway.run('sysctl', ['-n', late]), { timeout: 5000 }).toBe('2\n')
+  await gateway.run('ip', ['link', 'del', 'late'])
   expect((await client.asks(gateway.outside6, 8081)).identity).toBe('server')
 })
 
