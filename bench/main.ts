@@ -40,13 +40,16 @@ async function main(scratch: string): Promise<void> {
   await run('ip', 'link', 'set', 'lo', 'up')
   const lab = await startLab()
   const rows = await setUpRows(lab, scratch)
-  const { byHand, again, one, many, guarded, shielded } = rows
+  const { byHand, again, one, many, guarded, shielded, banned } = rows
   const all = [byHand, again, one, many, guarded, shielded]
 
   for (const manner of ['alone', 'crowd'] as const) {
     const measured = await measureConnections(lab, join(scratch, 'crr'), manner, all, effort[manner])
     say(`\n${explain(manner)}\n\n${reportConnections(measured, !countsInterruptsApart())}`)
   }
+
+  const kept = await measureConnections(lab, join(scratch, 'crr'), 'alone', [one, banned], effort.alone)
+  say(`\n${explain('alone')}\n\n${reportConnections(kept, !countsInterruptsApart())}`)
 
   const bulk = await measureBulk(lab, all, effort.bulk)
   say(`

@@ -23,21 +23,24 @@ export interface Rows {
   readonly many: ProductRow
   readonly guarded: ProductRow
   readonly shielded: ProductRow
+  readonly banned: ProductRow
 }
 
 const onePort = 8080
 
 export async function setUpRows(lab: Lab, scratch: string): Promise<Rows> {
   const all = { ...many, targetPort }
-  const [hand, again, one, full, guarded, shielded] = await Promise.all([
+  const [hand, again, one, full, guarded, shielded, banned] = await Promise.all([
     byHand(lab, scratch, 'hand', 'one rule written by hand'),
     byHand(lab, scratch, 'again', 'the same again (noise)'),
     product(lab, scratch, 'one', 'Drawbridge, 1 forward', { low: onePort, count: 1, targetPort }),
     product(lab, scratch, 'many', 'Drawbridge, 64,000 forwards', all),
     product(lab, scratch, 'guarded', 'the same, 3 sources each', { ...all, from: threeSources }),
     product(lab, scratch, 'shielded', '64,000, shielded', all, '0'),
+    product(lab, scratch, 'banned', 'the same, 100,000 bans', { low: onePort, count: 1, targetPort }),
   ])
-  return { byHand: hand, again, one, many: full, guarded, shielded }
+  await ban(banned, scratch)
+  return { byHand: hand, again, one, many: full, guarded, shielded, banned }
 }
 
 /** As short as it can be written: nothing is masqueraded, marked or counted. */
@@ -74,6 +77,29 @@ async function product(
   await openAll(drawbridge, forwardsOf({ target: gateway.target, ...opened }))
   await forgetQuickly(gateway)
   return { title, gateway, drawbridge, low: opened.low, high: opened.low + opened.count - 1 }
+}
+
+const bans = 100_000
+
+/** As Fail2Ban has them; none is of the client. */
+async function ban({ gateway, drawbridge }: ProductRow, scratch: string): Promise<void> {
+  const addresses = Array.from({ length: bans }, (_, at) => `10.${at >> 14}.${(at >> 6) & 255}.${at & 63}`)
+  const rules = join(scratch, 'bans.nft')
+  await writeFile(
+    rules,
+    `table inet f2b-table {
+  set addr-set-sshd {
+    type ipv4_addr
+    elements = { ${addresses.join(',\n')} }
+  }
+}
+`,
+  )
+  await gateway.run('nft', '-f', rules)
+  for (let waited = 0; (await drawbridge.api.status(0)).bans.count < bans; waited += 1) {
+    if (waited === 120) throw new Error('the bans are not known')
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
 }
 
 /** The client is in the third, the widest, which is looked up last; the other two differ from forward to forward. */

@@ -7,7 +7,10 @@ import { type Address, type Family, networkOf, type Prefix, printPrefix } from '
 import type { Bans } from '../model/bans.ts'
 
 interface Listed {
+  readonly kind: Place['kind']
   readonly by: string
+  /** One change of it says nothing without the others. */
+  readonly intervals: boolean
   readonly entries: Map<string, Known>
 }
 
@@ -37,6 +40,8 @@ const mostNamed = 10
 export class BanBook {
   readonly #bannerOf: (place: Place) => string | undefined
   readonly #places = new Map<string, Listed>()
+  /** Those that end by themselves, and where they stand. */
+  readonly #timed = new Map<Known, { readonly key: string; readonly id: string }>()
   /** By their text; the newest last. */
   readonly #banned = new Map<string, Banned>()
   /** What may differ between what is wanted and what is held. */
@@ -49,29 +54,45 @@ export class BanBook {
     this.#bannerOf = bannerOf
   }
 
-  /** All there is now; who stays keeps the time since when. */
-  replace(all: readonly Denials[], moment: Moment): void {
-    const kept = new Set(all.map(({ place }) => keyOf(place)))
-    for (const [key, { entries }] of this.#places) {
-      if (kept.has(key)) continue
+  /** All there is now in the places of these kinds; who stays keeps the time since when. */
+  replace(kinds: readonly Place['kind'][], all: readonly Denials[], moment: Moment): void {
+    this.keepOnly(
+      kinds,
+      all.map(({ place }) => place),
+    )
+    for (const one of all) this.replaceIn(one, moment)
+  }
+
+  /** Of these kinds there are no other places. */
+  keepOnly(kinds: readonly Place['kind'][], places: readonly Place[]): void {
+    const kept = new Set(places.map(keyOf))
+    for (const [key, { kind, entries }] of this.#places) {
+      if (!kinds.includes(kind) || kept.has(key)) continue
       for (const id of [...entries.keys()]) this.#forget(key, id)
       this.#places.delete(key)
     }
-    for (const { place, entries } of all) {
-      const stays = new Set(entries.map(({ id }) => id))
-      const before = this.#places.get(keyOf(place))?.entries.keys() ?? []
-      const removed = [...before].filter((id) => !stays.has(id))
-      this.change({ place, removed, added: entries }, moment)
-    }
   }
 
-  change({ place, added, removed }: DenialChange, moment: Moment): void {
+  /** All there is now in one place. */
+  replaceIn({ place, entries, intervals = false }: Denials, moment: Moment): void {
     const by = this.#bannerOf(place)
     if (by === undefined) return
     const key = keyOf(place)
+    const listed = this.#places.get(key)?.entries ?? new Map<string, Known>()
+    this.#places.set(key, { kind: place.kind, by, intervals, entries: listed })
+    const stays = new Set(entries.map(({ id }) => id))
+    for (const id of [...listed.keys()]) if (!stays.has(id)) this.#forget(key, id)
+    for (const entry of entries) this.#take(key, entry, moment)
+  }
+
+  /** False: the place has to be read as a whole. */
+  change({ place, added, removed }: DenialChange, moment: Moment): boolean {
+    const key = keyOf(place)
+    const known = this.#places.get(key)
+    if (!known || known.intervals) return this.#bannerOf(place) === undefined
     for (const id of removed) this.#forget(key, id)
-    if (added.length > 0 && !this.#places.has(key)) this.#places.set(key, { by, entries: new Map() })
     for (const entry of added) this.#take(key, entry, moment)
+    return true
   }
 
   #take(key: string, { id, prefixes, lasts }: Entry, { at, now }: Moment): void {
@@ -80,11 +101,11 @@ export class BanBook {
     const { by, entries } = place
     const ends = lasts === null ? Number.POSITIVE_INFINITY : now + lasts
     const before = entries.get(id)
-    if (before) {
-      before.ends = ends
-      return
-    }
-    const known = { by, prefixes, since: at, ends }
+    const known = before ?? { by, prefixes, since: at, ends }
+    known.ends = ends
+    if (lasts === null) this.#timed.delete(known)
+    else this.#timed.set(known, { key, id })
+    if (before) return
     entries.set(id, known)
     for (const prefix of prefixes) {
       const text = printPrefix(prefix)
@@ -100,6 +121,7 @@ export class BanBook {
     const known = entries?.get(id)
     if (!entries || !known) return
     entries.delete(id)
+    this.#timed.delete(known)
     for (const prefix of known.prefixes) {
       const text = printPrefix(prefix)
       const banned = this.#banned.get(text)
@@ -112,11 +134,9 @@ export class BanBook {
   /** Forgets whose time is over; gives when the next one's is, infinite when nobody's ends by itself. */
   expire(now: number): number {
     let next = Number.POSITIVE_INFINITY
-    for (const [key, { entries }] of this.#places) {
-      for (const [id, { ends }] of entries) {
-        if (ends <= now) this.#forget(key, id)
-        else next = Math.min(next, ends)
-      }
+    for (const [known, { key, id }] of this.#timed) {
+      if (known.ends <= now) this.#forget(key, id)
+      else next = Math.min(next, known.ends)
     }
     return next
   }

@@ -7,10 +7,11 @@ import type { Family } from '../model/address.ts'
 import type { Bans } from '../model/bans.ts'
 import type { Mark } from '../model/gateway.ts'
 import { banInterest, bannerOf } from '../neighbours/bans.ts'
-import { BanBook } from './banbook.ts'
+import { BanBook, type Moment } from './banbook.ts'
 import { follower, type Rhythm } from './guarding.ts'
 import type { Holding } from './holding.ts'
 import type { Keeper } from './keeper.ts'
+import { Polling, pollEvery } from './polling.ts'
 
 /** A ban acts within two seconds, also behind another that has just been looked at. */
 const rhythm: Rhythm = { every: 200, share: 4, longest: 1000, anyway: 60_000 }
@@ -22,11 +23,13 @@ export class Banning {
   readonly book = new BanBook(bannerOf)
   readonly interest = banInterest
   readonly #door: Door
+  readonly #polling: Polling
   /** What has changed since the last look; null: all must be read. */
   #heard: DenialChange[] | null = null
 
   constructor(door: Door) {
     this.#door = door
+    this.#polling = new Polling(door, banInterest.ipsets)
   }
 
   /** Gives what to call with every report. `known`: what the kernel is known to hold, if it is. */
@@ -44,7 +47,8 @@ export class Banning {
   /** Whether the report is a reason to look. */
   #hear(report: Report): boolean {
     if (report.kind === 'lost') this.#heard = null
-    if (report.kind !== 'elsewhere' || report.denials?.length === 0) return report.kind === 'lost'
+    if (report.kind !== 'elsewhere') return report.kind === 'lost'
+    // An ipset comes with the rule that asks for it, in whatever chain.
     if (report.denials) this.#heard?.push(...report.denials)
     if (!report.denials || (this.#heard?.length ?? 0) > mostHeard) this.#heard = null
     return true
@@ -55,11 +59,16 @@ export class Banning {
     const heard = this.#heard
     // What comes while all is read comes again afterwards: twice is harmless.
     this.#heard = []
-    const moment = () => ({ at: new Date().toISOString(), now: performance.now() })
-    if (heard) for (const change of heard) this.book.change(change, moment())
-    else this.book.replace(await this.#read(), moment())
+    const moment = (): Moment => ({ at: new Date().toISOString(), now: performance.now() })
+    const followed = heard?.every((change) => this.book.change(change, moment())) ?? false
+    if (!followed) this.book.replace(['set', 'chain'], await this.#read(), moment())
+    const polled = await this.#polling.look(this.book, moment)
     const next = this.book.expire(performance.now())
-    return Number.isFinite(next) ? Math.max(0, next - performance.now()) : undefined
+    const wishes = [
+      ...(polled ? [pollEvery] : []),
+      ...(Number.isFinite(next) ? [Math.max(0, next - performance.now())] : []),
+    ]
+    return wishes.length > 0 ? Math.min(...wishes) : undefined
   }
 
   async #read() {

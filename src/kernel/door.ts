@@ -71,6 +71,8 @@ export async function openDoor(): Promise<Door> {
     others: ask('others'),
     foreignChains: ask('foreignChains'),
     denials: ask('denials'),
+    ipsetHeads: ask('ipsetHeads'),
+    ipset: ask('ipset'),
     sessions: ask('sessions'),
     runNft: ask('runNft'),
     own: ask('own'),
@@ -85,7 +87,7 @@ export async function openDoor(): Promise<Door> {
     flows: ask('flows'),
     remarkFlows: ask('remarkFlows'),
     endFlows: ask('endFlows'),
-    watch: async (listener, interest = { tables: [], chains: [] }) => {
+    watch: async (listener, interest = { tables: [], chains: [], ipsets: [] }) => {
       watching.push(await startWatcher({ ownPort: await door.port(), interest }, listener))
     },
     ended,

@@ -7,7 +7,8 @@ import type { Address } from '../model/address.ts'
 import type { Mark } from '../model/gateway.ts'
 import type { Listener } from '../model/listeners.ts'
 import { readForeignChains } from './chains.ts'
-import type { Interest } from './denials/places.ts'
+import { readIpset, readIpsetHeads } from './denials/ipsets.ts'
+import type { Interest, Place } from './denials/places.ts'
 import { readDenials } from './denials/reading.ts'
 import { endFlow, readFlows, remarkFlow, type TrackedFlow } from './flows.ts'
 import { readHolders } from './holders.ts'
@@ -47,6 +48,9 @@ const calls = {
   foreignChains: () => readForeignChains(netlink),
   /** Whom other programs deny. */
   denials: (interest: Interest) => readDenials(netlink, interest),
+  /** The ipsets whose names begin so, and whom one of them denies. */
+  ipsetHeads: (beginnings: readonly string[]) => readIpsetHeads(netlink, beginnings),
+  ipset: (place: Place) => readIpset(netlink, place),
   /** Who holds these. */
   holders: (listeners: readonly Listener[]) => readHolders(sockets, listeners),
   /** Who is connected to these ports of this machine. */

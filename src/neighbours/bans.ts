@@ -8,6 +8,7 @@ const programs = [fail2ban, crowdsec]
 export const banInterest: Interest = {
   tables: programs.flatMap(({ interest }) => interest.tables),
   chains: programs.flatMap(({ interest }) => interest.chains),
+  ipsets: programs.flatMap(({ interest }) => interest.ipsets),
 }
 
 /** Who bans there; undefined where nobody does. */

@@ -14,8 +14,8 @@ export interface CrowdSec {
   cscli(...words: readonly string[]): Promise<string>
   /** Makes a bouncer known; gives its key. */
   addBouncer(name: string): Promise<string>
-  /** Starts crowdsec-firewall-bouncer in its mode `nftables`. */
-  startBouncer(): Promise<void>
+  /** Starts crowdsec-firewall-bouncer; in its mode `iptables` it keeps its bans in an ipset. */
+  startBouncer(mode: 'nftables' | 'iptables'): Promise<void>
 }
 
 const port = 8085
@@ -43,9 +43,11 @@ const configOf = (directory: string) =>
     prometheus: { enabled: false },
   })
 
-const bouncerOf = (directory: string, key: string) =>
+const bouncerOf = (directory: string, key: string, mode: string) =>
   JSON.stringify({
-    mode: 'nftables',
+    mode,
+    ipset_type: 'nethash',
+    iptables_chains: ['INPUT'],
     pid_dir: directory,
     update_frequency: '1s',
     daemonize: false,
@@ -81,12 +83,13 @@ export async function startCrowdSec(lab: Lab): Promise<CrowdSec> {
     url,
     cscli,
     addBouncer,
-    startBouncer: async () => {
+    startBouncer: async (mode) => {
       const file = join(directory, 'bouncer.yaml')
-      await writeFile(file, bouncerOf(directory, await addBouncer('firewall')))
+      await writeFile(file, bouncerOf(directory, await addBouncer('firewall'), mode))
       lab.gateway.spawn('crowdsec-firewall-bouncer', ['-c', file])
-      const tables = () => lab.gateway.run('nft', ['list', 'tables'])
-      await expect.poll(tables, { timeout: patience }).toContain('ip6 crowdsec6')
+      const rules = () => lab.gateway.run('nft', ['list', 'ruleset'])
+      const last = mode === 'nftables' ? 'crowdsec6-chain' : 'ip6 filter'
+      await expect.poll(rules, { timeout: patience }).toContain(last)
     },
   }
 }

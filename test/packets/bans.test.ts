@@ -19,6 +19,10 @@ const iptables: readonly Jail[] = [
   { name: 'sshd', action: 'iptables[name=sshd, type=multiport, port="22,2222", protocol=tcp]' },
 ]
 
+const ipset: readonly Jail[] = [
+  { name: 'sshd', action: 'iptables-ipset-proto6[name=sshd, port=22, protocol=tcp]' },
+]
+
 interface Scene {
   readonly lab: Lab
   readonly drawbridge: Drawbridge
@@ -54,6 +58,7 @@ async function until(act: () => Promise<void>, isSo: () => Promise<boolean>): Pr
 describe.each([
   ['nftables', nftables],
   ['iptables, a chain with a rule for each', iptables],
+  ['iptables and ipset', ipset],
 ])('by %s', (name, jails) => {
   test('a ban and its end act on forwards of both families, and on nothing else', async (t) => {
     const scene = await start(t, jails)

@@ -34,13 +34,15 @@ async function timed(isSo: () => Promise<boolean>): Promise<number> {
   return Math.round(performance.now() - began)
 }
 
-test.runIf(existsSync('/usr/bin/crowdsec'))(
+const installed = existsSync('/usr/bin/crowdsec')
+
+test.runIf(installed)(
   'a decision acts on forwards while the firewall bouncer has it, and ends with it or when its time is over',
   async (t) => {
     const lab = await startLab(t)
     const drawbridge = await startDrawbridge(lab)
     const crowdsec = await startCrowdSec(lab)
-    await crowdsec.startBouncer()
+    await crowdsec.startBouncer('nftables')
     await lab.server.answers('tcp', 80)
     await drawbridge.opens('tcp/8080', [lab.server.at(80), lab.server.at6(80)], { name: 'web' })
     const took: string[] = []
@@ -78,5 +80,25 @@ test.runIf(existsSync('/usr/bin/crowdsec'))(
     const before = (await rules()).replace(/expires \S+/g, '')
     expect((await drawbridge.cli(['down', '--all'])).code).toBe(0)
     expect((await rules()).replace(/expires \S+/g, '')).toBe(before)
+  },
+)
+
+test.runIf(installed)(
+  'a network in the ipset of the firewall bouncer is kept out as a whole, and nobody beside it',
+  async (t) => {
+    const lab = await startLab(t)
+    const drawbridge = await startDrawbridge(lab)
+    const crowdsec = await startCrowdSec(lab)
+    await crowdsec.startBouncer('iptables')
+    await lab.server.answers('tcp', 80)
+    await drawbridge.opens('tcp/8080', lab.server.at(80), { name: 'web' })
+    const [inside, outside] = [['203.0.113.2', '203.0.113.3'], '203.0.113.4'] as const
+    for (const one of inside) expect(await arrives(lab, one)).toBe(true)
+    await crowdsec.cscli('decisions', 'add', '--range', '203.0.113.0/30', '--duration', '1h')
+    for (const one of inside) await timed(async () => !(await arrives(lab, one)))
+    expect(await arrives(lab, outside)).toBe(true)
+    expect((await drawbridge.cli(['status'])).stdout).toContain('203.0.113.0/30 is banned by crowdsec since ')
+    await crowdsec.cscli('decisions', 'delete', '--range', '203.0.113.0/30')
+    for (const one of inside) await timed(() => arrives(lab, one))
   },
 )

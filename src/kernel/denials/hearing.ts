@@ -84,10 +84,9 @@ function isSame(a: Place, b: Place): boolean {
   return a.name === b.name && a.table === b.table && a.family === b.family && a.kind === b.kind
 }
 
-/** Null where the ends of intervals do not pair: then the set has to be read. */
+/** Null where there are ends of intervals: what lies between them is a matter of the whole set. */
 function changeOf({ place, adds, raw }: Group): DenialChange | null {
-  const ends = raw.filter(({ end }) => end).length
-  if (ends > 0 && ends * 2 !== raw.length) return null
+  if (raw.some(({ end }) => end)) return null
   const entries = entriesOf(raw)
   return adds
     ? { place, added: entries, removed: [] }

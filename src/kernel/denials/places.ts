@@ -1,14 +1,15 @@
-/** Where other programs keep whom they deny: sets of addresses, and chains with a rule for each. */
+/** Where other programs keep whom they deny: sets of addresses, of nftables or ipset, and chains with a rule for each. */
 import type { Prefix } from '../../model/address.ts'
 
-/** Beginnings of names: of tables whose sets are such, and of chains whose rules are, in whatever table. */
+/** Beginnings of names: of tables whose sets are such, of chains whose rules are, in whatever table, and of ipsets. */
 export interface Interest {
   readonly tables: readonly string[]
   readonly chains: readonly string[]
+  readonly ipsets: readonly string[]
 }
 
 export interface Place {
-  readonly kind: 'set' | 'chain'
+  readonly kind: 'set' | 'chain' | 'ipset'
   /** As nft calls it: `inet`, `ip` or `ip6`. */
   readonly family: string
   readonly table: string
@@ -26,6 +27,8 @@ export interface Entry {
 
 export interface Denials {
   readonly place: Place
+  /** It is made of intervals: one element of it says nothing without the others. */
+  readonly intervals?: boolean
   readonly entries: readonly Entry[]
 }
 

@@ -22,18 +22,21 @@ const chainAttributes = { table: 1, name: 3 } as const
 const ruleAttributes = { table: 1, chain: 2, handle: 3, expressions: 4 } as const
 /** NFT_SET_ANONYMOUS and NFT_SET_MAP. */
 const notPlain = 1 | 8
+/** NFT_SET_INTERVAL. */
+const ofIntervals = 4
 
 export function readDenials(netlink: Netlink, interest: Interest): readonly Denials[] {
   return untorn(netlink, (reader) => [
-    ...setsOf(reader, interest).map((place) => ({
+    ...setsOf(reader, interest).map(({ place, flags }) => ({
       place,
+      ...((flags & ofIntervals) !== 0 && { intervals: true }),
       entries: entriesOf(readRaw(reader, familyNumber(place), place.table, place.name)),
     })),
     ...chainsOf(reader, interest).map((place) => ({ place, entries: readRules(reader, place) })),
   ])
 }
 
-function setsOf(netlink: Netlink, { tables }: Interest): Place[] {
+function setsOf(netlink: Netlink, { tables }: Interest): { place: Place; flags: number }[] {
   const request = single(GETSET, NLM_F_DUMP, 0, () => {})
   return netlink.request(request, 'reading sets').flatMap(({ body }) => {
     const parts = answerAttributes(body)
@@ -42,7 +45,8 @@ function setsOf(netlink: Netlink, { tables }: Interest): Place[] {
     const flags = parts.get(setAttributes.flags)?.readUInt32BE() ?? 0
     const length = parts.get(setAttributes.keyLength)?.readUInt32BE() ?? 0
     if ((flags & notPlain) !== 0 || (length !== 4 && length !== 16)) return []
-    return [{ kind: 'set' as const, family, table, name: textOf(parts.get(setAttributes.name)) }]
+    const name = textOf(parts.get(setAttributes.name))
+    return [{ place: { kind: 'set', family, table, name }, flags }]
   })
 }
 
