@@ -217,6 +217,30 @@ describe('with 100,000 bans', () => {
   })
 })
 
+test('a storm of bans costs a bounded part of a processor, and the last one acts as soon as the first', async (t) => {
+  const scene = await start(t, nftables)
+  const { lab, drawbridge, fail2ban } = scene
+  await fail2ban.bans('sshd', other)
+  const count = 500
+  const storm = `for i in $(seq ${count}); do nft add element inet f2b-table addr-set-sshd "{ 10.9.$((i / 250)).$((i % 250)) }"; done
+    nft add element inet f2b-table addr-set-sshd "{ ${banned} }"`
+  expect(await arrives(scene, banned)).toBe(true)
+  const [cpu, began] = [cpuOf(drawbridge), performance.now()]
+  await lab.gateway.run('sh', ['-ec', storm])
+  const stormed = performance.now() - began
+  const last = await until(
+    async () => {},
+    async () => !(await arrives(scene, banned)),
+  )
+  const share = (cpuOf(drawbridge) - cpu) / (performance.now() - began)
+  expect((await drawbridge.api.status(0)).bans.count).toBe(count + 2)
+  process.stdout.write(
+    `a storm of ${Math.round((count * 1000) / stormed)} bans a second: the agent takes ${Math.round(share * 100)} % of a processor, the last acts after ${last} ms\n`,
+  )
+  expect(last).toBeLessThan(soon)
+  expect(share).toBeLessThan(0.5)
+})
+
 /** Milliseconds of processor that the agent has used so far, all threads. */
 function cpuOf(drawbridge: Drawbridge): number {
   const tasks = `/proc/${drawbridge.pid('agent')}/task`
