@@ -46,25 +46,35 @@ export class Beside {
   }
 
   /**
-   * Has connections with this mark let through from now on, or none. Resolves when each neighbour has been asked; what one
-   * refuses is told in `seen`, as the forward may be meant for when it is gone.
+   * Has connections with this mark let through from now on, or none but those that drain. Resolves when each neighbour has
+   * been asked; what one refuses is told in `seen`, as the forward may be meant for when it is gone.
    */
-  async letThrough(mark: Mark, wanted: boolean): Promise<void> {
+  async letThrough(mark: Mark, wanted: boolean, draining = true): Promise<void> {
     const before = this.#wish
-    this.#wish = { mark, wanted }
-    const same = before?.wanted === wanted && printMark(before.mark) === printMark(mark)
+    this.#wish = { mark, wanted, draining }
+    const same = before?.wanted === wanted && printMark(before.mark) === printMark(mark) && draining
     // The change that it goes with is in force already: what cannot be read now must not make that look refused.
     if (!same) await this.#attend().catch(() => this.#look?.())
   }
 
   /** From now on nothing is let through. */
   async withdraw(): Promise<void> {
-    await this.letThrough(this.#wish?.mark ?? defaultSettings.mark, false)
+    await this.letThrough(this.#wish?.mark ?? defaultSettings.mark, false, false)
+  }
+
+  /**
+   * Docker's chains accept what is established for its own networks only, so our rule has to stay until the last connection
+   * that was let go on has ended; the look that comes anyway takes it back then.
+   */
+  async #isWanted({ mark, wanted, draining }: Wish): Promise<boolean> {
+    if (wanted || !draining) return wanted
+    return (await this.#door.flows(mark)).some(({ protocol, over }) => protocol === 'tcp' && !over)
   }
 
   #attend(): Promise<void> {
     const attended = this.#attending.then(async () => {
-      const wish = this.#wish
+      const asked = this.#wish
+      const wish = asked && { ...asked, wanted: await this.#isWanted(asked) }
       const chains = await this.#door.foreignChains()
       const present = this.#neighbours.flatMap((neighbour) => {
         const presence = neighbour.see(chains)
@@ -87,6 +97,8 @@ interface Wish {
   readonly mark: Mark
   /** There are forwards. */
   readonly wanted: boolean
+  /** While there are none, connections of former ones may go on. */
+  readonly draining: boolean
 }
 
 interface Present {

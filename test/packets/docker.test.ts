@@ -117,6 +117,29 @@ function letsForwardsThrough(beside: () => Beside, families: readonly (typeof pl
   })
 }
 
+function drains(beside: () => Beside): void {
+  test(
+    'a connection of the last forward that drains goes on; our rule goes when it has ended',
+    slow,
+    async () => {
+      const { drawbridge, before } = beside()
+      const { client, gateway, server } = beside().lab
+      const held = await client.holds(gateway.outside, 8000)
+      await drawbridge.closes('web')
+      await expect(client.asks(gateway.outside, 8000)).rejects.toThrow(/refused/)
+      expect(await savedRules(gateway)).not.toBe(before)
+      await client.run('sleep', ['1'])
+      expect(await held.end()).toMatchObject({ end: 'held', inOrder: true })
+      const looked = async () => {
+        await gateway.nft('table ip another\ndelete table ip another')
+        return savedRules(gateway)
+      }
+      await expect.poll(looked, { timeout: 30_000, interval: 500 }).toBe(before)
+      await drawbridge.opens('tcp+udp/8000', [server.at(80), server.at6(80)], { name: 'web' })
+    },
+  )
+}
+
 function leavesNothing(beside: () => Beside): void {
   test(
     'the last forward closed leaves the rules as they were, to the byte; so does down --all',
@@ -143,6 +166,7 @@ describe('beside the rules that dockerd 20.10 left', () => {
   })
   afterAll(() => beside?.lab.close())
   letsForwardsThrough(() => beside, places.slice(0, 1))
+  drains(() => beside)
   leavesNothing(() => beside)
 })
 
