@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$(readlink -f "$0")")/.."
 
 run_packages='nftables libnftables1 iproute2 util-linux'
-test_packages='socat conntrack dnsmasq-base redis-server nginx-light iputils-ping netcat-openbsd procps zsh fish iptables strace libfaketime openssh-server openssh-client fail2ban ipset ufw'
+test_packages='socat conntrack dnsmasq-base redis-server nginx-light iputils-ping netcat-openbsd procps zsh fish iptables strace libfaketime openssh-server openssh-client fail2ban ipset ufw nmap'
 # The tests with these want root of the machine. Where a Docker is, another one would take its place.
 if [ "$(id -u)" -eq 0 ]; then
   test_packages="$test_packages firewalld busybox-static crowdsec crowdsec-firewall-bouncer"

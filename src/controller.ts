@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { agentAt } from './agent/client.ts'
 import { buildApp, buildTroubled, loadAll } from './api/app.ts'
+import { exposureLook } from './api/exposing.ts'
 import { GatewayService } from './api/gateway.ts'
 import { GatewayReader } from './api/reading.ts'
 import { watchConflicts } from './api/watching.ts'
@@ -84,6 +85,7 @@ async function main(): Promise<void> {
     ...parts,
     service: new GatewayService(parts),
     reader,
+    exposure: exposureLook(agent, store, clock.now),
     version,
     late: () => expiry.problem ?? confirmation.problem,
     stop: () => stop(0),

@@ -16,6 +16,7 @@ import type { Beside } from './beside.ts'
 import type { BootFile } from './boot.ts'
 import { Booting } from './booting.ts'
 import { countForwards } from './counting.ts'
+import { lookAround, outsideOf } from './exposing.ts'
 import { follower, repairer } from './guarding.ts'
 import { type Repair, RepairBook } from './healing.ts'
 import { Holding } from './holding.ts'
@@ -77,6 +78,8 @@ export class Agent {
         return this.#holds === message.change.base ? weigh(this.#machine, this.#holding, message) : null
       case 'listeners':
         return this.#machine.door.listeners()
+      case 'exposed':
+        return lookAround(this.#machine, this.#holding.register)
       case 'others':
         return this.#machine.beside.others()
       case 'bans':
@@ -163,7 +166,7 @@ export class Agent {
 
   /** Follows the machine: it costs a reading of the routes while nothing has changed. */
   async follow(): Promise<undefined> {
-    const outside = await this.#readOutside()
+    const outside = await outsideOf(this.#machine)
     const generation = this.#holds
     if (generation === null || outside.join() === this.#outside.join()) return
     const difference = this.#holding.takeOutside(outside)
@@ -177,13 +180,6 @@ export class Agent {
     this.#outside = outside
     if (this.#booting.booted === generation)
       this.#appendBoot(generation, generation, printDifference(difference), this.#keeper.skeleton)
-  }
-
-  /** The interfaces by which the outside comes: those that hold a default route, or all while none does. */
-  async #readOutside(): Promise<readonly string[]> {
-    const { door, readHost } = this.#machine
-    const found = await door.defaultInterfaces()
-    return found.length > 0 ? found : readHost().links
   }
 
   #facts(): FactsAnswer {
@@ -206,7 +202,7 @@ export class Agent {
     const former = [...closed, ...this.#holding.register.forwards.values()]
     const holding = new Holding(await this.#machine.bans.settle())
     holding.take(message)
-    const outside = await this.#readOutside()
+    const outside = await outsideOf(this.#machine)
     holding.takeOutside(outside)
     this.#outside = outside
     this.#holds = null

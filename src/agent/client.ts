@@ -20,6 +20,7 @@ const patience = {
   counts: 30_000,
   facts: 15_000,
   listeners: 15_000,
+  exposed: 30_000,
   others: 15_000,
   bans: 15_000,
   holders: 15_000,

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Effect, Fate } from '../compile/fates.ts'
 import type { Bans } from '../model/bans.ts'
 import { forwardDocument } from '../model/document.ts'
+import type { Machine } from '../model/exposure/exposure.ts'
 import type { NeighbourView, Obstacle } from '../model/foreign.ts'
 import type { Holder } from '../model/holder.ts'
 import type { Listener } from '../model/listeners.ts'
@@ -64,6 +65,8 @@ export const agentMessage = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('facts') }),
   /** What listens on this machine. */
   z.strictObject({ verb: z.literal('listeners') }),
+  /** All by which it can be told what the outside reaches on this machine. */
+  z.strictObject({ verb: z.literal('exposed') }),
   /** Destination NAT of other programs. */
   z.strictObject({ verb: z.literal('others') }),
   /** Whom other programs have banned, in these families. */
@@ -133,6 +136,7 @@ export interface AnswerOf {
   readonly weigh: WeighAnswer | null
   readonly facts: FactsAnswer
   readonly listeners: readonly Listener[]
+  readonly exposed: Machine
   readonly others: Others
   readonly bans: Bans
   readonly holders: readonly Holder[]

@@ -6,6 +6,7 @@ import { noBans } from '../model/bans.ts'
 import { forwardDocument, readDocument } from '../model/document.ts'
 import { Problem } from '../model/problem.ts'
 import { asking } from './asking.ts'
+import type { LookForExposure } from './exposing.ts'
 import type { GatewayService, Parts } from './gateway.ts'
 import { type GatewayReader, pendingView } from './reading.ts'
 import type { Repairs, Status } from './shapes.ts'
@@ -13,6 +14,7 @@ import type { Repairs, Status } from './shapes.ts'
 export interface AppParts extends Parts {
   readonly service: GatewayService
   readonly reader: GatewayReader
+  readonly exposure: LookForExposure
   readonly version: string
   /** Why something that was to happen by itself did not. */
   readonly late: () => Problem | null
@@ -116,13 +118,14 @@ function whenConnected({ server }: FastifyInstance): (request: FastifyRequest) =
 }
 
 function readingRoutes(app: FastifyInstance, parts: AppParts): void {
-  const { reader } = parts
+  const { reader, exposure } = parts
   app.get('/api/v1/status', async (request) => {
     const { wait = '0' } = request.query as { wait?: string }
     return status(parts, Math.min(Math.max(Number(wait) || 0, 0), 600))
   })
   app.get('/api/v1/forwards', () => reader.list())
   app.get('/api/v1/forwards/:name', (request) => reader.show(nameOf(request)))
+  app.get('/api/v1/exposure', () => exposure())
   app.get('/api/v1/gateway', async () => reader.written())
   app.get('/api/v1/history', async (request) => {
     const { most = '50', after = '0' } = readDocument(historyQuery, '', request.query)

@@ -9,6 +9,7 @@ import type {
   Changed,
   Difference,
   EnableRequest,
+  ExposurePage,
   ForwardList,
   ForwardView,
   GatewayView,
@@ -45,6 +46,8 @@ export interface Client {
   readonly enable: (wanted: EnableRequest) => Promise<Changed>
   readonly disable: (wanted: NamesRequest) => Promise<Changed>
   readonly gateway: () => Promise<GatewayView>
+  /** Everything on the machine that the outside can reach. */
+  readonly exposure: () => Promise<ExposurePage>
   readonly plan: (wanted: ApplyRequest) => Promise<Plan>
   readonly apply: (wanted: ApplyRequest) => Promise<Changed>
   /** One page of the audit log: after an entry, or the first one of what is wanted. */
@@ -76,6 +79,7 @@ export function connect(socketPath: string): Client {
     enable: (wanted) => ask('POST', '/enable', wanted),
     disable: (wanted) => ask('POST', '/disable', wanted),
     gateway: () => ask('GET', '/gateway'),
+    exposure: () => ask('GET', '/exposure'),
     plan: (wanted) => ask('POST', '/plan', wanted),
     apply: (wanted) => ask('POST', '/apply', wanted),
     audit: (wanted) => ask('GET', `/audit${queryOf({ ...wanted })}`),

@@ -140,7 +140,7 @@ export class GatewayReader {
 }
 
 /** The oldest first. */
-function inOrder(store: Store): readonly Forward[] {
+export function inOrder(store: Store): readonly Forward[] {
   const { forwards } = store.register
   return [...forwards.values()].sort((a, b) => store.numberOf(a.name) - store.numberOf(b.name))
 }

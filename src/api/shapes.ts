@@ -1,6 +1,7 @@
 /** What the API answers: shared by the routes and by every client of them. */
 import type { Bans } from '../model/bans.ts'
 import type { ForwardDocument, GatewayDocument } from '../model/document.ts'
+import type { Exposure } from '../model/exposure/exposure.ts'
 import type { NeighbourView } from '../model/foreign.ts'
 import type { ProblemDetails } from '../model/problem.ts'
 
@@ -193,6 +194,17 @@ export interface Status {
   /** The lockdown is on: no forward is open. */
   readonly locked: boolean
   readonly version: string
+}
+
+/** Everything on this machine that the outside can reach. */
+export interface ExposurePage {
+  readonly generation: number
+  /** Forwards each once, then what nobody declared. */
+  readonly exposures: readonly Exposure[]
+  /** How many of them are open and nobody has declared. */
+  readonly undeclared: number
+  /** What could not be seen. */
+  readonly warnings: readonly string[]
 }
 
 export interface GatewayView {

@@ -6,6 +6,8 @@ export const failed = 1
 export const invalid = 2
 /** `plan` only: there is something to change. */
 export const wouldChange = 3
+/** `exposure` only: something is open that nobody declared. */
+export const undeclared = 3
 
 /** Conflicts that the operator's own input made; other conflicts (a stale generation) are failures. */
 const badInput: readonly string[] = ['listen-taken', 'name-taken', 'shadows-listener']

@@ -29,6 +29,11 @@ export interface Forwarding {
   restore(): void
 }
 
+/** Whether what comes by this interface may be sent on (ip_forward() asks the interface, ip6_forward() the machine). */
+export function forwardsFrom(family: Family, name: string): boolean {
+  return read(family === 4 ? join(interfaces4, name, 'forwarding') : switches[6]) !== '0'
+}
+
 /** Former values are kept in `directory`, durable before a switch is turned, so that a crash cannot lose them. */
 export function openForwarding(directory: string): Forwarding {
   const path = join(directory, 'former-sysctl.json')

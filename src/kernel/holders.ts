@@ -7,12 +7,12 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import type { Holder } from '../model/holder.ts'
 import type { Listener } from '../model/listeners.ts'
 import { cgroupRoot, findCgroup, unitIn } from './cgroups.ts'
-import { type ListeningSocket, readSockets } from './listeners.ts'
+import { type ListeningSocket, readAllSockets } from './listeners.ts'
 import type { Netlink } from './netlink.ts'
 
 /** Who holds each of these, in their order. What has gone since is told by its user alone. */
 export function readHolders(netlink: Netlink, listeners: readonly Listener[]): Holder[] {
-  const sockets = readSockets(netlink)
+  const sockets = readAllSockets(netlink)
   const root = cgroupRoot()
   return listeners.map((listener) => {
     const same = sockets.filter((socket) => keyOf(socket) === keyOf(listener))

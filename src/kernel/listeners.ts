@@ -19,7 +19,8 @@ const kinds = [
 ] as const
 
 /** Where struct inet_diag_msg has what is wanted. */
-const at = { port: 4, address: 8, uid: 64, inode: 68, attributes: 72 } as const
+const at = { port: 4, address: 8, interface: 40, uid: 64, inode: 68, attributes: 72 } as const
+const INET_DIAG_SKV6ONLY = 11
 const INET_DIAG_CGROUP_ID = 21
 
 /** A listening socket with what tells who made it. */
@@ -27,27 +28,41 @@ export interface ListeningSocket extends Listener {
   readonly inode: number
   /** The cgroup that it was made in; undefined before Linux 5.8. */
   readonly cgroup: bigint | undefined
+  /** The number of the interface that it is bound to (SO_BINDTODEVICE); 0: any. */
+  readonly interface: number
+  /** On :: without IPv4 (IPV6_V6ONLY). */
+  readonly only6: boolean
 }
 
 export function readListeners(netlink: Netlink): Listener[] {
   return readSockets(netlink).map(({ protocol, address, port, uid }) => ({ protocol, address, port, uid }))
 }
 
+/** Without UDP sockets that are a question to another machine rather than a service: unconnected, on a port for those. */
 export function readSockets(netlink: Netlink): ListeningSocket[] {
-  const ephemeral = readEphemeralRange()
+  const { first, last } = readEphemeralRange()
+  return readAllSockets(netlink).filter(
+    ({ protocol, port }) => protocol === 'tcp' || port < first || port > last,
+  )
+}
+
+export function readAllSockets(netlink: Netlink): ListeningSocket[] {
   return kinds.flatMap(({ protocol, number, state }) =>
     ([4, 6] as const).flatMap((family) => {
       const answers = netlink.request(diagRequest(families[family], number, state), 'reading listeners')
-      const found = answers.map(({ body }) => ({
-        protocol,
-        address: diagAddress(body.subarray(at.address, at.address + (family === 4 ? 4 : 16))),
-        port: body.readUInt16BE(at.port),
-        uid: body.readUInt32LE(at.uid),
-        inode: body.readUInt32LE(at.inode),
-        cgroup: attributes(body.subarray(at.attributes)).get(INET_DIAG_CGROUP_ID)?.readBigUInt64LE(),
-      }))
-      // An unconnected UDP socket on such a port is somebody's question to another machine, not a service.
-      return found.filter(({ port }) => protocol === 'tcp' || port < ephemeral.first || port > ephemeral.last)
+      return answers.map(({ body }) => {
+        const more = attributes(body.subarray(at.attributes))
+        return {
+          protocol,
+          address: diagAddress(body.subarray(at.address, at.address + (family === 4 ? 4 : 16))),
+          port: body.readUInt16BE(at.port),
+          uid: body.readUInt32LE(at.uid),
+          inode: body.readUInt32LE(at.inode),
+          interface: body.readUInt32LE(at.interface),
+          only6: more.get(INET_DIAG_SKV6ONLY)?.readUInt8(0) === 1,
+          cgroup: more.get(INET_DIAG_CGROUP_ID)?.readBigUInt64LE(),
+        }
+      })
     }),
   )
 }

@@ -4,7 +4,7 @@
  * outcome, and a single neighbour can be asked for since Linux 5.0.
  */
 import koffi from 'koffi'
-import type { Address } from '../model/address.ts'
+import { type Address, parseAddress } from '../model/address.ts'
 import { decodeFields, encodeFields } from './fields.ts'
 import { KernelError, type Netlink } from './netlink.ts'
 import { attributes } from './nfnetlink.ts'
@@ -50,6 +50,17 @@ export function findWay(netlink: Netlink, address: Address): Way | undefined {
     next: nextHop(parts, address),
     isDefault: matched !== undefined && matched.readUInt8(1) === 0,
   }
+}
+
+/** The interface by which each of these is reached, of those that are. */
+export function readWays(netlink: Netlink, addresses: readonly string[]): Record<string, string> {
+  const found = addresses.flatMap((text) => {
+    const address = parseAddress('address', text)
+    const way = askRoute(netlink, address, 0)
+    const index = way && attributes(way.subarray(routeMessageLength)).get(route.interface)?.readUInt32LE(0)
+    return index ? [[text, indexToName(index, Buffer.alloc(16)) ?? ''] as const] : []
+  })
+  return Object.fromEntries(found)
 }
 
 /** An IPv4 route may have an IPv6 router: struct rtvia is the family in two bytes, then the address. */

@@ -10,6 +10,7 @@ import { readForeignChains } from './chains.ts'
 import { readIpset, readIpsetHeads } from './denials/ipsets.ts'
 import type { Interest, Place } from './denials/places.ts'
 import { readDenials } from './denials/reading.ts'
+import { readFilters } from './filters/reading.ts'
 import { endFlow, readFlows, remarkFlow, type TrackedFlow } from './flows.ts'
 import { readHolders } from './holders.ts'
 import { openNft, openOwner } from './libnftables.ts'
@@ -17,10 +18,11 @@ import { readListeners } from './listeners.ts'
 import { NETLINK_ROUTE, NETLINK_SOCK_DIAG, openNetlink } from './netlink.ts'
 import { readOthers } from './others/reading.ts'
 import { readDefaultInterfaces } from './routes.ts'
+import { readServices } from './services.ts'
 import { readSessions } from './sessions.ts'
 import { readChainNames, readFingerprint, readSetNames } from './structure.ts'
 import { countElements, readSet, writeDifference } from './table.ts'
-import { findWay, readNeighbour, useNeighbour, type Way } from './ways.ts'
+import { findWay, readNeighbour, readWays, useNeighbour, type Way } from './ways.ts'
 
 /** Enough for a transaction of 64,000 forwards and their options. */
 const bufferBytes = 256 * 1024 * 1024
@@ -51,6 +53,12 @@ const calls = {
   /** The ipsets whose names begin so, and whom one of them denies. */
   ipsetHeads: (beginnings: readonly string[]) => readIpsetHeads(netlink, beginnings),
   ipset: (place: Place) => readIpset(netlink, place),
+  /** Every socket that takes packets from elsewhere, with who holds it. */
+  services: () => readServices(sockets),
+  /** What other programs' rules do to packets from outside. */
+  filters: () => readFilters(netlink),
+  /** The interfaces by which these are reached. */
+  ways: (addresses: readonly string[]) => readWays(routes, addresses),
   /** Who holds these. */
   holders: (listeners: readonly Listener[]) => readHolders(sockets, listeners),
   /** Who is connected to these ports of this machine. */

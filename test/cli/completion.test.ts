@@ -48,7 +48,7 @@ async function offered(...words: string[]): Promise<string[]> {
 
 describe('bash offers', () => {
   test.each([
-    ['the commands', ['drawbridge', 'e'], ['enable', 'export']],
+    ['the commands', ['drawbridge', 'e'], ['enable', 'exposure', 'export']],
     ['a command after flags', ['drawbridge', '--state', '/srv', '-o', 'json', 'cl'], ['close']],
     ['names to close', ['drawbridge', 'close', 'we'], ['web', 'west']],
     ['more names', ['drawbridge', 'disable', 'web', 'g'], ['games']],

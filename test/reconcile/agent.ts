@@ -69,6 +69,15 @@ export function memoryAgent(): MemoryAgent {
         return noBans
       case 'others':
         return { forwards: [], cutShort: false, legacy: false }
+      case 'exposed':
+        return {
+          services: [],
+          filters: { bases: [], chains: {}, cutShort: false, legacy: false },
+          outside: [],
+          addresses: [],
+          ways: {},
+          forwarding: [],
+        }
       case 'listeners':
       case 'sessions':
       case 'holders':

@@ -17,6 +17,8 @@ export type Outcome =
 export interface SetElement extends Span {
   /** Where a map of verdicts leads, if it is one. */
   readonly chain: string | undefined
+  /** What a map has for it. */
+  readonly data: Parts | undefined
 }
 
 export type ReadSet = (name: string) => readonly SetElement[]
@@ -41,7 +43,8 @@ export const register = (parts: Parts, type: number) => {
   return name <= 4 ? name * 4 : name - 4
 }
 
-const LIST_ELEMENT = 1
+/** The type of each expression in a rule's list. */
+export const LIST_ELEMENT = 1
 
 /** What the rule does, given what comes to it. `expressions` is its attribute of that name. */
 export function readRule(

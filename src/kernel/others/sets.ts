@@ -2,7 +2,7 @@
 import { orEmpty } from '../dump.ts'
 import type { Netlink } from '../netlink.ts'
 import { attributeIn, attributes, eachAttribute, NLM_F_DUMP, nftMessage, single } from '../nfnetlink.ts'
-import { chainOf, type SetElement } from './expressions.ts'
+import { chainOf, type Parts, type SetElement } from './expressions.ts'
 
 const GETSETELEM = nftMessage(13)
 const listAttributes = { table: 1, set: 2, elements: 3 } as const
@@ -15,6 +15,8 @@ export interface Raw {
   readonly keyEnd: Buffer | undefined
   readonly end: boolean
   readonly chain: string | undefined
+  /** What a map has for it. */
+  readonly data: Parts | undefined
   /** Milliseconds until the kernel forgets it; null: never. */
   readonly lasts: number | null
 }
@@ -34,6 +36,18 @@ export function readRaw(netlink: Netlink, family: number, table: string, set: st
   )
 }
 
+/** Whether it has the element that stands for all others (`*`, NFT_SET_ELEM_CATCHALL). */
+export function hasRest(netlink: Netlink, family: number, table: string, set: string): boolean {
+  const request = single(GETSETELEM, NLM_F_DUMP, family, (to) => {
+    to.text(listAttributes.table, table)
+    to.text(listAttributes.set, set)
+  })
+  return orEmpty(() => netlink.request(request, 'reading a set')).some(({ body }) => {
+    const elements = attributeIn(body.subarray(4), listAttributes.elements) ?? Buffer.alloc(0)
+    return [...eachAttribute(elements)].some(([, bytes]) => !attributeIn(bytes, elementAttributes.key))
+  })
+}
+
 /** The elements in the attributes of a message. */
 export function rawIn(message: Buffer): Raw[] {
   const elements = attributeIn(message, listAttributes.elements) ?? Buffer.alloc(0)
@@ -46,13 +60,15 @@ function rawOf(bytes: Buffer): Raw | undefined {
   const key = value(elementAttributes.key)
   if (!key) return undefined
   const data = attributeIn(bytes, elementAttributes.data)
+  const parts = data && attributes(data)
   const flags = attributeIn(bytes, elementAttributes.flags)?.readUInt32BE() ?? 0
   const expiration = attributeIn(bytes, elementAttributes.expiration)
   return {
     key,
     keyEnd: value(elementAttributes.keyEnd),
     end: (flags & INTERVAL_END) !== 0,
-    chain: data && chainOf(attributes(data)),
+    chain: parts && chainOf(parts),
+    data: parts,
     lasts: expiration ? Number(expiration.readBigUInt64BE()) : null,
   }
 }
@@ -62,10 +78,10 @@ export function spansOf(raw: readonly Raw[]): (SetElement & Pick<Raw, 'lasts'>)[
   if (!raw.some(({ end }) => end))
     return raw.map(({ key, keyEnd, ...rest }) => ({ low: key, high: keyEnd ?? key, ...rest }))
   const sorted = [...raw].sort(byKey)
-  return sorted.flatMap(({ key, end, chain, lasts }, index) => {
+  return sorted.flatMap(({ key, end, chain, data, lasts }, index) => {
     const next = sorted[index + 1]
     if (end) return []
-    return [{ low: key, high: next ? before(next.key) : Buffer.alloc(key.length, 0xff), chain, lasts }]
+    return [{ low: key, high: next ? before(next.key) : Buffer.alloc(key.length, 0xff), chain, data, lasts }]
   })
 }
 

@@ -1,0 +1,56 @@
+/** All by which it can be told what the outside reaches on this machine, as it is now. */
+import type { Door } from '../kernel/door.ts'
+import { forwardsFrom } from '../kernel/forwarding.ts'
+import type { HostFacts } from '../kernel/host.ts'
+import { readLocalAddresses } from '../kernel/services.ts'
+import type { Machine } from '../model/exposure/exposure.ts'
+import type { Filters, Step } from '../model/exposure/rules.ts'
+import type { Register } from '../model/register.ts'
+
+interface Sight {
+  readonly door: Door
+  readonly readHost: () => HostFacts
+}
+
+/** The ways to so many targets are looked up; each takes the kernel a few microseconds. */
+const mostWays = 2_000
+
+/** The interfaces by which the outside comes: those that hold a default route, or all while none does. */
+export async function outsideOf({ door, readHost }: Sight): Promise<readonly string[]> {
+  const found = await door.defaultInterfaces()
+  return found.length > 0 ? found : readHost().links
+}
+
+export async function lookAround(sight: Sight, { forwards }: Register): Promise<Machine> {
+  const { door } = sight
+  const outside = await outsideOf(sight)
+  const [services, filters] = await Promise.all([door.services(), door.filters()])
+  const targets = [...forwards.values()].flatMap((forward) =>
+    forward.targets.map(({ address }) => address.text),
+  )
+  const wanted = new Set([...translationTargets(filters), ...targets])
+  return {
+    services,
+    filters,
+    outside,
+    addresses: readLocalAddresses(),
+    ways: await door.ways([...wanted].slice(0, mostWays)),
+    forwarding: outside.flatMap((name) =>
+      ([4, 6] as const).filter((family) => forwardsFrom(family, name)).map((family) => `${family} ${name}`),
+    ),
+  }
+}
+
+function translationTargets({ chains }: Filters): readonly string[] {
+  return Object.values(chains).flatMap(({ rules }) => rules.flatMap(({ steps }) => steps.flatMap(targetsOf)))
+}
+
+function targetsOf(step: Step): readonly string[] {
+  const verdicts =
+    step.kind === 'verdict'
+      ? [step.verdict]
+      : step.kind === 'branch'
+        ? step.rows.map((row) => row.verdict)
+        : []
+  return verdicts.flatMap((one) => (one.kind === 'translate' && one.address !== null ? [one.address] : []))
+}

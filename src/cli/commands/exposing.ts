@@ -1,0 +1,72 @@
+/** exposure: everything on the machine that the outside can reach. */
+import type { ExposurePage } from '../../api/shapes.ts'
+import type { Exposure } from '../../model/exposure/exposure.ts'
+import type { Call, Spec } from '../command.ts'
+import { done, undeclared } from '../exit.ts'
+import { answer } from '../output.ts'
+import { type Column, layTable } from '../table.ts'
+import { counted, plain } from '../text.ts'
+
+export const exposingCommands: readonly Spec[] = [
+  {
+    spelled: 'exposure',
+    summary:
+      'Show everything on this machine that the outside can reach; exit 3 when something is not declared',
+    examples: ['drawbridge exposure', 'drawbridge exposure -o json'],
+    act: exposure,
+  },
+]
+
+async function exposure({ world, client, format }: Call): Promise<number> {
+  const { terminal } = world
+  const page = await client.exposure()
+  await answer(terminal, format, page, () => [
+    ...(page.exposures.length === 0
+      ? ['nothing: no forward, and nothing listens for the outside']
+      : layTable(columnsOf(terminal.colour), page.exposures, Number.POSITIVE_INFINITY)),
+    ...endingOf(page),
+  ])
+  for (const warning of page.warnings) terminal.err(`warning: ${plain(warning)}\n`)
+  return page.undeclared > 0 ? undeclared : done
+}
+
+function endingOf({ undeclared: count }: ExposurePage): readonly string[] {
+  return count === 0
+    ? []
+    : [`${counted(count, 'exposure is', 'exposures are')} open and not declared as a forward`]
+}
+
+const yellow = (padded: string): string =>
+  padded.trimEnd() === 'anywhere' ? `\u001b[33m${padded}\u001b[39m` : padded
+
+function columnsOf(colour: boolean): readonly Column<Exposure>[] {
+  return [
+    { title: 'WHAT', cell: whatOf },
+    { title: 'OPENING', cell: openingOf },
+    { title: 'STATE', cell: stateOf },
+    { title: 'FROM', cell: ({ from }) => plain(from), ...(colour && { paint: yellow }) },
+    { title: 'BEHIND', cell: ({ behind }) => plain(behind) },
+    { title: 'RULE', cell: ({ rule }) => plain(rule) },
+    { title: 'SINCE', cell: ({ since }) => since ?? '' },
+  ]
+}
+
+function whatOf({ kind, name, declared }: Exposure): string {
+  return declared ? `forward ${name}` : kind
+}
+
+/** `tcp/22`, `tcp/80@203.0.113.1`, with the family where it is one only. */
+function openingOf({ protocols, ports, addresses, families }: Exposure): string {
+  const what = `${protocols.join('+')}${ports === '' ? '' : `/${ports}`}`
+  const where = addresses.length === 0 ? '' : `@${addresses.join(',')}`
+  const [family] = families
+  const only = where === '' && families.length === 1 ? ` (IPv${family})` : ''
+  return `${what}${where}${only}`
+}
+
+/** `open`, and what is to be noticed of it. */
+function stateOf({ state, answered, kind }: Exposure): string {
+  const word = state === 'unread' ? 'open, as far as can be read' : state
+  if (state === 'closed' || answered !== false) return word
+  return `${word}, ${kind === 'forward' ? 'nobody answers' : 'nobody listens'}`
+}

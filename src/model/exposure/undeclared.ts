@@ -1,0 +1,206 @@
+/** The exposures that nobody declared here: services of this machine, translations of others, and needless permissions. */
+import { describeHolder } from '../holder.ts'
+import { type Box, coalesced, meetBox, withoutBoxes } from './box.ts'
+import { targetWords } from './declared.ts'
+import type { Exposure, Machine, Service } from './exposure.ts'
+import { type Fate, rangeOfAddress, unionOf } from './passage.ts'
+import { joined, meet, without } from './ranges.ts'
+import { type Place, programOf } from './rules.ts'
+import type { View } from './scenes.ts'
+import { keyOfPlace, portWords, printAddress, ruleWords, sourceWords } from './words.ts'
+
+/** What is said of some packets of one view that end alike. */
+interface Told extends Omit<Exposure, 'interfaces'> {
+  readonly by: string
+}
+
+export function undeclaredOf(machine: Machine, views: readonly View[]): readonly Exposure[] {
+  const services = machine.services.flatMap((service) =>
+    views.flatMap((view) => toldOfService(view, service)),
+  )
+  const translations = views.flatMap((view) => toldOfTranslations(view, machine))
+  const permissions = views.flatMap((view) => toldOfPermissions(view, machine.services))
+  return [...gathered(services), ...gathered(translations), ...gathered(permissions)]
+}
+
+const empty = { name: null, since: null, declared: false } as const
+
+/** One socket, by one interface and family: what is open of it, or why nothing is. */
+function toldOfService(view: View, service: Service): readonly Told[] {
+  const { scene, behind } = view
+  const { protocol, address, families, port, holder } = service
+  if (protocol !== scene.protocol || !families.includes(scene.family)) return []
+  if (service.interface !== null && service.interface !== scene.interface) return []
+  const everywhere = address === '0.0.0.0' || address === '::'
+  const part = {
+    port: [{ first: BigInt(port), last: BigInt(port) }],
+    ...(!everywhere && { address: rangeOfAddress(address) }),
+  }
+  const all = behind.filter(({ packets }) => !packets.translated).flatMap((fate) => pieces(fate, part))
+  const open = all.filter(({ state }) => state !== 'closed')
+  const shown = open.length > 0 ? open : all
+  const who = holder ? describeHolder(holder) : 'a program that was not looked up'
+  const behindIt = service.question ? `${who}; the port is one for the machine's own questions` : who
+  return told(view, shown, everywhere).map((one) => ({
+    ...one,
+    kind: 'service',
+    ports: String(port),
+    behind: behindIt,
+    answered: true,
+  }))
+}
+
+function pieces(fate: Fate, part: Partial<Box>): readonly Fate[] {
+  const box = meetBox(fate.box, part)
+  return box ? [{ ...fate, box }] : []
+}
+
+type Ending = Omit<Told, 'kind' | 'ports' | 'behind' | 'answered'> & { readonly box: Box }
+
+/** Those that end by the same rule together. Every address of this machine is none in particular. */
+function told({ scene }: View, fates: readonly Fate[], everywhere = true): readonly Ending[] {
+  const { family, protocol, interface: by } = scene
+  const groups = Map.groupBy(fates, ({ state, place }) => [state, keyOfPlace(place)].join())
+  return [...groups.values()].flatMap((some) =>
+    coalesced(some.map(({ box }) => box)).map((box) => {
+      const [fate] = some as [Fate]
+      const all = everywhere && without(scene.addresses, box.address).length === 0
+      const from = fate.state === 'closed' ? 'nobody' : sourceWords(box, family)
+      return {
+        ...empty,
+        box,
+        protocols: [protocol],
+        families: [family],
+        by,
+        addresses: all ? [] : box.address.flatMap(({ first, last }) => addressesBetween(first, last, family)),
+        state: fate.state,
+        anywhere: from === 'anywhere',
+        from,
+        rule: ruleWords(fate),
+      }
+    }),
+  )
+}
+
+/** Addresses of this machine: there are never many. */
+function addressesBetween(first: bigint, last: bigint, family: 4 | 6): string[] {
+  const found: string[] = []
+  for (let at = first; at <= last; at += 1n) found.push(printAddress(at, family))
+  return found
+}
+
+/** What rules of others send elsewhere, by rule. */
+function toldOfTranslations(view: View, machine: Machine): readonly Told[] {
+  const { scene } = view
+  const translated = view.behind.filter(({ packets }) => packets.translated)
+  const byRule = Map.groupBy(translated, ({ packets }) => keyOfPlace(packets.translated?.place ?? null))
+  return [...byRule.values()].flatMap((fates) => {
+    const open = fates.filter(({ state }) => state !== 'closed')
+    const to = fates[0]?.packets.translated
+    if (!to) return []
+    const away = to.address !== null && !machine.addresses.some(({ text }) => text === to.address)
+    const stopped = away && !machine.forwarding.includes(`${scene.family} ${scene.interface}`)
+    return told(view, open.length > 0 ? open : fates).flatMap((one) => {
+      return {
+        ...one,
+        kind: 'translation',
+        ports: portWords(one.box.port),
+        behind: `${whereTo(to)}, by ${programOf(to.place) ?? 'a rule'} (${placeWords(to.place)})`,
+        answered: away || to.address === undefined ? null : isServed(view, machine.services, fates),
+        ...(stopped && {
+          state: 'closed',
+          anywhere: false,
+          from: 'nobody',
+          rule: 'this machine does not forward what comes by that interface',
+        }),
+      } as const
+    })
+  })
+}
+
+function whereTo({ address, ports }: NonNullable<Fate['packets']['translated']>): string {
+  if (address === undefined) return 'a target that cannot be read'
+  if (address !== null) return targetWords(address, ports)
+  return ports ? `port ${ports[0] === ports[1] ? ports[0] : ports.join('-')} of this machine` : 'this machine'
+}
+
+const placeWords = ({ table, chain, handle }: Place) =>
+  `table ${table}, chain ${chain}, rule handle ${handle}`
+
+/** Whether something listens where they come to on this machine. */
+function isServed({ scene }: View, services: readonly Service[], fates: readonly Fate[]): boolean {
+  const port = unionOf(
+    fates.map(({ packets }) => packets.box),
+    'port',
+  )
+  return services.some(
+    (one) =>
+      one.protocol === scene.protocol &&
+      one.families.includes(scene.family) &&
+      meet(port, [{ first: BigInt(one.port), last: BigInt(one.port) }]).length > 0,
+  )
+}
+
+/** Rules that name ports on which nobody listens. */
+function toldOfPermissions(view: View, services: readonly Service[]): readonly Told[] {
+  const { scene, behind } = view
+  const served = joined(
+    services
+      .filter((one) => one.protocol === scene.protocol && one.families.includes(scene.family))
+      .filter((one) => one.interface === null || one.interface === scene.interface)
+      .map(({ port }) => ({ first: BigInt(port), last: BigInt(port) })),
+  )
+  const admitted = behind.filter(
+    ({ state, packets }) => state === 'open' && packets.named && !packets.translated,
+  )
+  const idle = admitted.flatMap((fate) =>
+    withoutBoxes([fate.box], served.length > 0 ? [{ port: served }] : []).map((box) => ({ ...fate, box })),
+  )
+  return told(view, idle).map((one) => ({
+    ...one,
+    kind: 'permission',
+    ports: portWords(one.box.port),
+    behind: 'nobody listens',
+    answered: false,
+  }))
+}
+
+/** The same of several families, protocols, interfaces and ports is one exposure. */
+function gathered(all: readonly Told[]): readonly Exposure[] {
+  const alike = (one: Told) =>
+    [one.kind, one.state, one.from, one.rule, one.behind, one.answered, one.addresses.join()].join('\n')
+  const exposures = [...Map.groupBy(all, (one) => `${alike(one)}\n${one.ports}`).values()].map((some) =>
+    joinedAs(some, some[0]?.ports ?? ''),
+  )
+  const same = (one: Exposure) =>
+    [one.kind, one.state, one.from, one.rule, one.behind, one.answered, one.addresses, one.interfaces].join(
+      '\n',
+    ) +
+    one.protocols.join() +
+    one.families.join()
+  return [...Map.groupBy(exposures, same).values()].flatMap((some) => {
+    const [first] = some
+    if (!first) return []
+    const ports = joined(
+      some.flatMap(({ ports: text }) =>
+        text.split(',').map((part) => {
+          const [low = '0', high = low] = part.split('-')
+          return { first: BigInt(low), last: BigInt(high) }
+        }),
+      ),
+    )
+    return [{ ...first, ports: portWords(ports) }]
+  })
+}
+
+function joinedAs(some: readonly Told[], ports: string): Exposure {
+  const { by: _by, box: _box, ...plain } = some[0] as Told & { readonly box?: Box }
+  const distinct = <T>(values: readonly T[]): readonly T[] => [...new Set(values)]
+  return {
+    ...plain,
+    ports,
+    protocols: distinct(some.flatMap(({ protocols }) => protocols)),
+    families: distinct(some.flatMap(({ families }) => families)),
+    interfaces: distinct(some.map(({ by }) => by)),
+  }
+}

@@ -1,0 +1,185 @@
+/** What is made of a machine's sockets, rules and forwards, without a kernel: words, groups and bounds. */
+import { expect, test } from 'vitest'
+import { type Box, coalesced, withoutBoxes } from '../../src/model/exposure/box.ts'
+import type { Exposure, Machine, Service } from '../../src/model/exposure/exposure.ts'
+import { joined, meet, type Ranges, without } from '../../src/model/exposure/ranges.ts'
+import { reportOf } from '../../src/model/exposure/report.ts'
+import type { BaseChain, Filters, Rule, Step } from '../../src/model/exposure/rules.ts'
+import { sourceWords } from '../../src/model/exposure/words.ts'
+import { type Forward, parseForward } from '../../src/model/forward.ts'
+import { defaultSettings } from '../../src/model/gateway.ts'
+
+const ranges = (...pairs: readonly (readonly [number, number])[]): Ranges =>
+  pairs.map(([first, last]) => ({ first: BigInt(first), last: BigInt(last) }))
+
+test('sets of numbers: what both have, what one lacks, and neighbours as one', () => {
+  expect(meet(ranges([1, 5], [10, 20]), ranges([4, 11], [20, 30]))).toEqual(
+    ranges([4, 5], [10, 11], [20, 20]),
+  )
+  expect(without(ranges([1, 5], [10, 20]), ranges([0, 1], [4, 12], [19, 19]))).toEqual(
+    ranges([2, 3], [13, 18], [20, 20]),
+  )
+  expect(without(ranges([1, 5]), [])).toEqual(ranges([1, 5]))
+  expect(joined(ranges([5, 6], [1, 2], [3, 3], [6, 9]))).toEqual(ranges([1, 3], [5, 9]))
+})
+
+const box = (port: Ranges, source: Ranges): Box => ({
+  port,
+  source,
+  address: ranges([1, 1]),
+  sourcePort: ranges([0, 65535]),
+})
+
+test('a hole in a box leaves boxes that make one again with it', () => {
+  const whole = box(ranges([1, 100]), ranges([0, 9]))
+  const hole = box(ranges([20, 30]), ranges([3, 4]))
+  const rest = withoutBoxes([whole], [hole])
+  expect(rest).toEqual([
+    box(ranges([1, 19], [31, 100]), ranges([0, 9])),
+    box(ranges([20, 30]), ranges([0, 2], [5, 9])),
+  ])
+  expect(coalesced([...rest, hole])).toEqual([whole])
+})
+
+test('sources are told by the shorter of what they are and what they are not', () => {
+  const all = { first: 0n, last: 0xffffffffn }
+  const words = (source: Ranges) => sourceWords({ source, sourcePort: ranges([0, 65535]) }, 4)
+  expect(words([all])).toBe('anywhere')
+  expect(words(ranges([0x0a000000, 0x0affffff]))).toBe('10.0.0.0/8')
+  expect(words(without([all], ranges([0xcb007101, 0xcb007101])))).toBe('anywhere but 203.0.113.1')
+  const many = ranges(...Array.from({ length: 50 }, (_, at) => [at * 2, at * 2] as const))
+  expect(words(many)).toBe(
+    '0.0.0.0, 0.0.0.2, 0.0.0.4, 0.0.0.6, 0.0.0.8, 0.0.0.10, 0.0.0.12, 0.0.0.14 and 42 more',
+  )
+})
+
+const holder = { user: 'root', unit: 'ssh.service', program: 'sshd', pid: 7 }
+
+function service(own: Partial<Service>): Service {
+  const plain = { protocol: 'tcp', address: '0.0.0.0', families: [4], port: 22, interface: null } as const
+  return { ...plain, question: false, holder, ...own }
+}
+
+function machine(own: Partial<Machine> = {}): Machine {
+  return {
+    services: [],
+    filters: { bases: [], chains: {}, cutShort: false, legacy: false },
+    outside: ['eth0'],
+    addresses: [
+      { family: 4, text: '203.0.113.1', interface: 'eth0' },
+      { family: 6, text: '2001:db8::1', interface: 'eth0' },
+      { family: 6, text: 'fe80::1', interface: 'eth1' },
+    ],
+    ways: {},
+    forwarding: ['4 eth0', '6 eth0'],
+    ...own,
+  }
+}
+
+const base: BaseChain = {
+  table: 'inet filter',
+  families: [4, 6],
+  name: 'input',
+  type: 'filter',
+  hook: 'input',
+  priority: 0,
+  policy: 'drop',
+}
+
+/** An input chain of these rules that drops what they leave. */
+function filters(...rules: readonly (readonly Step[])[]): Filters {
+  const named = rules.map((steps, at): Rule => ({ handle: at + 1, steps }))
+  const chains = { 'inet filter input': { name: 'input', rules: named } }
+  return { bases: [base], chains, cutShort: false, legacy: false }
+}
+
+const accept: Step = { kind: 'verdict', verdict: { kind: 'accept' } }
+const toPort = (port: number): Step => ({
+  kind: 'test',
+  asked: [{ field: 'port', bits: 16, mask: null }],
+  rows: [[[port.toString(16), port.toString(16)]]],
+  not: false,
+})
+
+const look = (seen: Machine, forwards: readonly Forward[] = []) =>
+  reportOf(seen, { forwards, locked: false, mark: defaultSettings.mark })
+const short = ({ kind, state, families, protocols, ports, addresses }: Exposure) =>
+  `${kind} ${protocols.join('+')}/${ports}${addresses.map((one) => `@${one}`).join('')} ${families.join('+')} ${state}`
+
+test('sockets of a program are one exposure: both families, both protocols, ports in a row', () => {
+  const services = [22, 23, 24].flatMap((port) => [
+    service({ port }),
+    service({ port, address: '::', families: [6] }),
+    service({ port, protocol: 'udp', address: '::', families: [4, 6] }),
+  ])
+  expect(look(machine({ services })).exposures.map(short)).toEqual(['service tcp+udp/22-24 4+6 open'])
+})
+
+test('a service on another link, or of another interface, is none of the outside', () => {
+  const services = [
+    service({ address: 'fe80::1', families: [6] }),
+    service({ interface: 'eth1' }),
+    service({ port: 23, interface: 'eth0' }),
+  ]
+  expect(look(machine({ services })).exposures.map(short)).toEqual(['service tcp/23 4 open'])
+})
+
+test('a port that a forward takes is not the service’s any more, and a forward that is shut takes none', () => {
+  const services = [service({ port: 80 }), service({ port: 81 })]
+  const forwards = [
+    parseForward('tcp/80 -> 10.0.0.5:80'),
+    parseForward({ listen: 'tcp/81', to: '10.0.0.5', enabled: false }),
+  ]
+  expect(look(machine({ services }), forwards).exposures.map(short)).toEqual([
+    'forward tcp/80 4 open',
+    'forward tcp/81 4 closed',
+    'service tcp/81 4 open',
+  ])
+})
+
+test('what is closed says by what, and a rule for a port on which nobody listens is told', () => {
+  const seen = machine({ services: [service({})], filters: filters([toPort(80), accept]) })
+  expect(look(seen).exposures.map((one) => `${short(one)}: ${one.rule}`)).toEqual([
+    'service tcp/22 4 closed: blocked by table inet filter, chain input, policy',
+    'permission tcp+udp/80 4+6 open: admitted by table inet filter, chain input, rule handle 1',
+  ])
+})
+
+test('a chain that was not read closes nothing, and that is said', () => {
+  const { bases } = filters()
+  const seen = machine({
+    services: [service({})],
+    filters: { bases, chains: {}, cutShort: true, legacy: true },
+  })
+  const { exposures, warnings } = look(seen)
+  expect(exposures.map(short)).toEqual(['service tcp/22 4 unread'])
+  expect(warnings).toEqual([
+    expect.stringMatching(/^iptables-legacy has rules/),
+    expect.stringMatching(/^this machine has more rules than were followed/),
+  ])
+})
+
+test('64,000 forwards are each told once, beside a firewall of 500 rules', () => {
+  const rules = Array.from({ length: 500 }, (_, at): readonly Step[] => [
+    {
+      kind: 'test',
+      asked: [{ field: 'source', bits: 32, mask: null }],
+      rows: [[[(0x0a000000 + at * 2).toString(16), (0x0a000000 + at * 2).toString(16)]]],
+      not: false,
+    },
+    toPort(at + 1),
+    accept,
+  ])
+  const own = filters(...rules)
+  const onward = { ...base, hook: 'forward', name: 'forward', policy: 'accept' } as const
+  const seen = machine({ filters: { ...own, bases: [...own.bases, onward] } })
+  const chains = { ...own.chains, 'inet filter forward': { name: 'forward', rules: [] } }
+  const forwards = Array.from({ length: 64_000 }, (_, at) =>
+    parseForward({ name: `f${at}`, listen: `tcp/${at + 1000}`, to: `10.0.${at % 8}.5:80` }),
+  )
+  const began = performance.now()
+  const { exposures } = look({ ...seen, filters: { ...seen.filters, chains } }, forwards)
+  console.info(`64,000 forwards, 500 rules: ${Math.round(performance.now() - began)} ms`)
+  expect(exposures.filter(({ kind, state }) => kind === 'forward' && state === 'open')).toHaveLength(64_000)
+  expect(exposures.filter(({ kind }) => kind === 'permission')).toHaveLength(500)
+})
