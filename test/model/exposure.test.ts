@@ -101,6 +101,17 @@ const toPort = (port: number): Step => ({
   not: false,
 })
 
+/** Every second address of 10.0.0.0/8. */
+function from(at: number): Step {
+  const address = (0x0a000000 + at * 2).toString(16)
+  return {
+    kind: 'test',
+    asked: [{ field: 'source', bits: 32, mask: null }],
+    rows: [[[address, address]]],
+    not: false,
+  }
+}
+
 const look = (seen: Machine, forwards: readonly Forward[] = []) =>
   reportOf(seen, { forwards, locked: false, mark: defaultSettings.mark })
 const short = ({ kind, state, families, protocols, ports, addresses }: Exposure) =>
@@ -159,17 +170,18 @@ test('a chain that was not read closes nothing, and that is said', () => {
   ])
 })
 
-test('64,000 forwards are each told once, beside a firewall of 500 rules', () => {
-  const rules = Array.from({ length: 500 }, (_, at): readonly Step[] => [
-    {
-      kind: 'test',
-      asked: [{ field: 'source', bits: 32, mask: null }],
-      rows: [[[(0x0a000000 + at * 2).toString(16), (0x0a000000 + at * 2).toString(16)]]],
-      not: false,
-    },
-    toPort(at + 1),
-    accept,
+test('where there are more rules than are followed, nothing behind them is called closed', () => {
+  const rules = Array.from({ length: 3000 }, (_, at): readonly Step[] => [from(at), toPort(at + 1), accept])
+  const seen = machine({ services: [service({ port: 50_000 })], filters: filters(...rules) })
+  const { exposures, warnings } = look(seen)
+  expect(exposures.filter(({ kind }) => kind === 'service').map(short)).toEqual([
+    'service tcp/50000 4 unread',
   ])
+  expect(warnings).toHaveLength(1)
+})
+
+test('64,000 forwards are each told once, beside a firewall of 500 rules', () => {
+  const rules = Array.from({ length: 500 }, (_, at): readonly Step[] => [from(at), toPort(at + 1), accept])
   const own = filters(...rules)
   const onward = { ...base, hook: 'forward', name: 'forward', policy: 'accept' } as const
   const seen = machine({ filters: { ...own, bases: [...own.bases, onward] } })

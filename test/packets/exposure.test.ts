@@ -197,7 +197,6 @@ test(
   'destination NAT by hand: to a host, to this machine, and one that the forward hook blocks',
   async () => {
     const { gateway, server } = lab
-    // Forwarding is on while there are forwards.
     await drawbridge.opens('tcp/8099', server.at(80), { name: 'any' })
     await gateway.nft(`table ip nat1 {
       chain pre { type nat hook prerouting priority dstnat

@@ -82,7 +82,10 @@ export function splitBy(
   let outside = packets
   const inside: Packets[] = []
   for (const box of parts) {
-    budget.left -= outside.length
+    // Whoever walks the rules sees that it is spent, and takes what is left for not read.
+    if (budget.left <= 0) break
+    // A long list of sources takes its time too.
+    for (const one of outside) budget.left -= 1 + (one.box.source.length >> 4)
     const whole = Object.keys(box).length === 0
     const rest: Packets[] = []
     for (const one of outside) {

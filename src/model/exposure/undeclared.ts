@@ -4,7 +4,7 @@ import { type Box, coalesced, meetBox, withoutBoxes } from './box.ts'
 import { targetWords } from './declared.ts'
 import type { Exposure, Machine, Service } from './exposure.ts'
 import { type Fate, rangeOfAddress, unionOf } from './passage.ts'
-import { joined, meet, without } from './ranges.ts'
+import { joined, meet, type Ranges, without } from './ranges.ts'
 import { type Place, programOf } from './rules.ts'
 import type { View } from './scenes.ts'
 import { keyOfPlace, portWords, printAddress, ruleWords, sourceWords } from './words.ts'
@@ -165,40 +165,36 @@ function toldOfPermissions(view: View, services: readonly Service[]): readonly T
   }))
 }
 
-/** The same of several families, protocols, interfaces and ports is one exposure. */
+/** The same of several families, protocols, interfaces and ports is one exposure; what is open comes first. */
 function gathered(all: readonly Told[]): readonly Exposure[] {
-  const alike = (one: Told) =>
-    [one.kind, one.state, one.from, one.rule, one.behind, one.answered, one.addresses.join()].join('\n')
-  const exposures = [...Map.groupBy(all, (one) => `${alike(one)}\n${one.ports}`).values()].map((some) =>
-    joinedAs(some, some[0]?.ports ?? ''),
+  const samePorts = Map.groupBy(all, (one) => [keyOf(one), one.ports].join('\n'))
+  const exposures = [...samePorts.values()].map(joinedAs)
+  const same = Map.groupBy(exposures, (one) =>
+    [keyOf(one), one.interfaces, one.protocols, one.families].join('\n'),
   )
-  const same = (one: Exposure) =>
-    [one.kind, one.state, one.from, one.rule, one.behind, one.answered, one.addresses, one.interfaces].join(
-      '\n',
-    ) +
-    one.protocols.join() +
-    one.families.join()
-  return [...Map.groupBy(exposures, same).values()].flatMap((some) => {
-    const [first] = some
-    if (!first) return []
-    const ports = joined(
-      some.flatMap(({ ports: text }) =>
-        text.split(',').map((part) => {
-          const [low = '0', high = low] = part.split('-')
-          return { first: BigInt(low), last: BigInt(high) }
-        }),
-      ),
-    )
-    return [{ ...first, ports: portWords(ports) }]
+  return [...same.values()]
+    .map((some) => ({ ...(some[0] as Exposure), ports: portWords(joined(some.flatMap(rangesOf))) }))
+    .sort((a, b) => rank(a) - rank(b) || Number.parseInt(a.ports, 10) - Number.parseInt(b.ports, 10))
+}
+
+const rank = ({ state }: Exposure) => (state === 'closed' ? 1 : 0)
+
+function keyOf({ kind, state, from, rule, behind, answered, addresses }: Told | Exposure): string {
+  return [kind, state, from, rule, behind, answered, addresses.join()].join('\n')
+}
+
+function rangesOf({ ports }: Exposure): Ranges {
+  return ports.split(',').map((part) => {
+    const [low = '0', high = low] = part.split('-')
+    return { first: BigInt(low), last: BigInt(high) }
   })
 }
 
-function joinedAs(some: readonly Told[], ports: string): Exposure {
+function joinedAs(some: readonly Told[]): Exposure {
   const { by: _by, box: _box, ...plain } = some[0] as Told & { readonly box?: Box }
   const distinct = <T>(values: readonly T[]): readonly T[] => [...new Set(values)]
   return {
     ...plain,
-    ports,
     protocols: distinct(some.flatMap(({ protocols }) => protocols)),
     families: distinct(some.flatMap(({ families }) => families)),
     interfaces: distinct(some.map(({ by }) => by)),

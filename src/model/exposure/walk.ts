@@ -30,6 +30,8 @@ export function walkChain(
   const left = followChain({ filters, base, circumstances, walked }, base.name, packets, 0)
   const policy: Place = { table: base.table, chain: base.name, handle: 0 }
   if (base.policy === 'accept') walked.accepted.push(...left)
+  else if (circumstances.budget.left <= 0)
+    walked.accepted.push(...left.map((one) => inDoubt(one, { why: 'unread', place: policy })))
   else walked.closed.push(...left.map((one) => ({ packets: one, place: policy })))
   return walked
 }
@@ -47,18 +49,15 @@ function followChain(walking: Walking, name: string, packets: readonly Packets[]
   const chain = filters.chains[`${base.table} ${name}`]
   const returned: Packets[] = []
   let here = packets
+  let place: Place = { table: base.table, chain: name, handle: 0 }
   for (const rule of chain?.rules ?? []) {
-    if (here.length === 0) break
-    const place: Place = { table: base.table, chain: name, handle: rule.handle }
-    if (circumstances.budget.left <= 0) {
-      walked.accepted.push(...here.map((one) => inDoubt(one, { why: 'unread', place })))
-      return returned
-    }
+    if (here.length === 0 || circumstances.budget.left <= 0) break
+    place = { table: base.table, chain: name, handle: rule.handle }
     here = followRule(walking, rule, place, here, returned, depth)
   }
-  if (!chain && packets.length > 0) {
-    const place: Place = { table: base.table, chain: name, handle: 0 }
-    walked.accepted.push(...packets.map((one) => inDoubt(one, { why: 'unread', place })))
+  if (!chain || circumstances.budget.left <= 0) {
+    walked.accepted.push(...here.map((one) => inDoubt(one, { why: 'unread', place })))
+    return returned
   }
   return [...returned, ...here]
 }
