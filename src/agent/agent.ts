@@ -141,16 +141,16 @@ export class Agent {
   async #repair(report: Report, telling: Telling): Promise<void> {
     if (this.#holds === null) return
     const began = performance.now()
-    const cost = () => Math.round(performance.now() - began)
+    const { by, pid } = report.kind === 'changed' ? report : { by: 'unknown', pid: 0 }
     const at = new Date().toISOString()
+    const made = () => ({ at, by, pid, milliseconds: Math.round(performance.now() - began) })
     const wrote = await this.#keeper.become(this.#holding).catch((error: Error) => {
-      if (this.#repairs.fail(error, cost())) telling.refused(error.message)
+      if (this.#repairs.fail(error, made(), performance.now())) telling.refused(error.message)
       throw error
     })
     this.#repairs.settle()
     if (!wrote) return
-    const { by, pid } = report.kind === 'changed' ? report : { by: 'unknown', pid: 0 }
-    const repair = { at, by, pid, milliseconds: cost() }
+    const repair = made()
     this.#repairs.enter(repair, performance.now())
     telling.repaired(repair)
     await this.#mend({ former: [], present: 'all', unknown: false })

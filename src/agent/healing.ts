@@ -58,22 +58,26 @@ export class RepairBook {
     this.#cost = repair.milliseconds
   }
 
-  refuse(words: string, milliseconds: number): void {
-    this.#refused = words
-    this.#refusals += 1
-    this.#cost = milliseconds
-  }
-
   /**
-   * True when it counts as refused. It does not yet where another program has written again before the repair was done, as
-   * a service does whose restart flushes twice: then it is made again at once.
+   * True when it is worth a word. It is not yet where another program has written again before the repair was done, as a
+   * service does whose restart flushes twice: that was a repair all the same, and is made again at once. One that does so
+   * time after time is fighting.
    */
-  fail(error: Error, milliseconds: number): boolean {
+  fail(error: Error, repair: Repair, now: number): boolean {
     const overtaken = error instanceof Problem && error.code === 'kernel-differs'
-    this.#overtaken += overtaken ? 1 : 0
-    if (overtaken && this.#overtaken <= mostOvertaken) return false
-    this.refuse(error.message, milliseconds)
-    return true
+    if (!overtaken) {
+      this.#refused = error.message
+      this.#refusals += 1
+      this.#cost = repair.milliseconds
+      return true
+    }
+    this.#refused = ''
+    this.#refusals = 0
+    this.enter(repair, now)
+    this.#overtaken += 1
+    const fights = this.#overtaken > mostOvertaken
+    this.#fought ||= fights
+    return fights
   }
 
   /** The kernel holds what it should. */

@@ -11,13 +11,14 @@ beforeEach(() => {
   book = new RepairBook()
 })
 
+const repair = (milliseconds: number) => ({ at: new Date(0).toISOString(), by: 'nft', pid: 1, milliseconds })
+
 /** Enters so many repairs, one every `every` milliseconds from `from` on. */
 function repairs(count: number, from: number, every: number, milliseconds = 10): void {
-  for (let index = 0; index < count; index += 1) {
-    const at = new Date(0).toISOString()
-    book.enter({ at, by: 'nft', pid: 1, milliseconds }, from + index * every)
-  }
+  for (let index = 0; index < count; index += 1) book.enter(repair(milliseconds), from + index * every)
 }
+
+const refuse = (words: string, milliseconds: number) => book.fail(new Error(words), repair(milliseconds), 0)
 
 describe('another program that fights', () => {
   test('thirty repairs in a minute are made at once, the next ones wait', () => {
@@ -31,6 +32,19 @@ describe('another program that fights', () => {
     repairs(31, 0, 0)
     repairs(60, 5 * second, 5 * second)
     expect(book.pauseAt(306 * second)).toBe(5000)
+  })
+
+  test('a repair that it undoes before it is done is made again at once, three times; then it is a fight, and no refusal', () => {
+    refuse('Operation not permitted', 10)
+    const undone = Problem.of('kernel-differs', { what: '2 elements are missing' })
+    const fails = () => book.fail(undone, repair(3000), 0)
+    expect([fails(), fails(), fails(), book.pauseAt(0)]).toEqual([false, false, false, 0])
+    expect(book.readAt(0)).toMatchObject({ count: 3, last: { by: 'nft' }, fighting: false, refused: '' })
+    expect([fails(), book.pauseAt(0)]).toEqual([true, 30_000])
+    expect(book.readAt(0)).toMatchObject({ count: 4, fighting: true, refused: '' })
+    expect(book.readAt(20 * second).fighting).toBe(false)
+    book.settle()
+    expect([fails(), refuse('Operation not permitted', 10)]).toEqual([false, true])
   })
 
   test('the pause grows with what a repair costs', () => {
@@ -55,7 +69,7 @@ describe('another program that fights', () => {
 describe('a kernel that refuses', () => {
   test('is asked again with growing pauses, and says why meanwhile', () => {
     const pauses = [0, 1, 2, 3, 4].map(() => {
-      book.refuse('Operation not permitted', 10)
+      refuse('Operation not permitted', 10)
       return book.pauseAt(0)
     })
     expect(pauses).toEqual([1000, 2000, 4000, 5000, 5000])
@@ -64,20 +78,8 @@ describe('a kernel that refuses', () => {
     expect([book.pauseAt(0), book.readAt(0).refused]).toEqual([0, ''])
   })
 
-  test('a repair that another program undoes before it is done is made again at once, three times', () => {
-    const undone = Problem.of('kernel-differs', { what: '2 elements are missing' })
-    const fails = () => book.fail(undone, 3000)
-    expect([fails(), fails(), fails(), book.pauseAt(0)]).toEqual([false, false, false, 0])
-    expect(book.readAt(0).refused).toBe('')
-    expect([fails(), book.pauseAt(0)]).toEqual([true, 30_000])
-    expect(book.readAt(0).refused).toMatch(/2 elements are missing/)
-    book.settle()
-    expect([fails(), book.pauseAt(0)]).toEqual([false, 0])
-    expect([book.fail(new Error('Operation not permitted'), 10), book.pauseAt(0)]).toEqual([true, 1000])
-  })
-
   test('the pauses grow with what each attempt costs', () => {
-    book.refuse('Cannot allocate memory', 3000)
+    refuse('Cannot allocate memory', 3000)
     expect(book.pauseAt(0)).toBe(30_000)
   })
 })
@@ -109,7 +111,7 @@ describe('with timers', () => {
     let tries = 0
     const intruded = repairer(book, async () => {
       tries += 1
-      book.refuse('no', 1)
+      refuse('no', 1)
       throw new Error('no')
     })
     intruded(undefined)

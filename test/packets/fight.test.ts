@@ -29,11 +29,15 @@ async function start(t: Parameters<typeof startLab>[0]) {
 
 const codeOf = async (drawbridge: Drawbridge) => (await drawbridge.api.status(0)).problem?.code ?? null
 
+/** Deletes our table again and again, with a pause in between. */
+const fight = ({ gateway }: Lab, pause: string) =>
+  gateway.spawn('timeout', [
+    ...['60', 'sh', '-c', `while :; do nft delete table inet drawbridge 2>&- || :; ${pause}; done`],
+  ])
+
 test('a program that deletes our table again and again', { timeout: 120_000 }, async (t) => {
   const { lab, drawbridge } = await start(t)
-  const fighter = lab.gateway.spawn('timeout', [
-    ...['60', 'sh', '-c', 'while :; do nft delete table inet drawbridge 2>&- || :; sleep 0.05; done'],
-  ])
+  const fighter = fight(lab, 'sleep 0.05')
   await expect.poll(() => codeOf(drawbridge), { timeout: 30_000 }).toBe('fought-over')
   const { stdout } = await drawbridge.cli(['status', '-o', 'json'])
   expect(JSON.parse(stdout)).toMatchObject({
@@ -54,6 +58,17 @@ test('a program that deletes our table again and again', { timeout: 120_000 }, a
   await expect.poll(() => codeOf(drawbridge), { timeout: 40_000, interval: 500 }).toBeNull()
   await lab.gateway.run('nft', ['flush', 'ruleset'])
   await expect.poll(() => answers(lab), { timeout: 2000, interval: 20 }).toBe(true)
+})
+
+test('one that does so while it is being repaired is a fight too, and no refusal', {
+  timeout: 90_000,
+}, async (t) => {
+  const { lab, drawbridge } = await start(t)
+  const fighter = fight(lab, ':')
+  await expect.poll(() => codeOf(drawbridge), { timeout: 30_000 }).toBe('fought-over')
+  expect((await drawbridge.api.status(0)).repairs).toMatchObject({ fighting: true, last: { by: 'nft' } })
+  await fighter.end()
+  await expect.poll(() => answers(lab), { timeout: 20_000 }).toBe(true)
 })
 
 test('a program that owns a table of our name, which nobody else may touch then', {
