@@ -9,6 +9,7 @@ import { readHolders } from '../../src/kernel/holders.ts'
 import { readListeners, readSockets } from '../../src/kernel/listeners.ts'
 import { NETLINK_SOCK_DIAG, openNetlink } from '../../src/kernel/netlink.ts'
 import { describeHolder } from '../../src/model/holder.ts'
+import { alone } from '../lab/root.ts'
 import { enterNewNetwork } from './network.ts'
 
 beforeAll(() => enterNewNetwork())
@@ -26,9 +27,10 @@ function launch(command: readonly string[], stdout: 'pipe' | 'ignore' = 'ignore'
 const netlink = () => openNetlink(1 << 20, NETLINK_SOCK_DIAG)
 const listenersAt = (port: number) => readListeners(netlink()).filter((one) => one.port === port)
 
-/** Starts a program under a user and waits until it listens. */
-async function serving(port: number, uid: number, command: readonly string[]): Promise<number> {
-  const child = launch(['setpriv', '--reuid', String(uid), '--clear-groups', ...command])
+/** Starts a program, under another user where one is named, and waits until it listens. */
+async function serving(port: number, command: readonly string[], uid?: number): Promise<number> {
+  const become = uid === undefined ? [] : ['setpriv', '--reuid', String(uid), '--clear-groups']
+  const child = launch([...become, ...command])
   started.push(child)
   await expect.poll(() => listenersAt(port).length, { timeout: 10_000 }).toBeGreaterThan(0)
   return child.pid ?? 0
@@ -37,12 +39,7 @@ async function serving(port: number, uid: number, command: readonly string[]): P
 const netcat = (port: number) => ['nc', '-l', '-k', '127.0.0.1', String(port)]
 const daemon = 1
 
-/** In a user namespace of one user there is no other to become. */
-const { status: others } = await new Promise<{ status: number | null }>((resolve) => {
-  launch(['setpriv', '--reuid', '1', 'true']).on('close', (status) => resolve({ status }))
-})
-
-describe.runIf(others === 0)('as an agent that may not look into other processes', () => {
+describe.runIf(!alone)('as an agent that may not look into other processes', () => {
   /** What such an agent says: another process, with the agent's two capabilities only. */
   async function said(port: number): Promise<string> {
     const program = `
@@ -62,12 +59,12 @@ describe.runIf(others === 0)('as an agent that may not look into other processes
   }
 
   test('a program alone under its user is named with its process', async () => {
-    const pid = await serving(7001, daemon, netcat(7001))
+    const pid = await serving(7001, netcat(7001), daemon)
     expect(await said(7001)).toMatch(new RegExp(`^nc \\(process ${pid}( of [\\w.-]+)?, user daemon\\)$`))
   })
 
   test('beside another program of the same user it is not: the user alone is sure', async () => {
-    await serving(7001, daemon, netcat(7001))
+    await serving(7001, netcat(7001), daemon)
     expect(await said(7001)).toMatch(/^nc /)
     started.push(launch(['setpriv', '--reuid', '1', '--clear-groups', 'sleep', '60']))
     await expect.poll(() => said(7001), { timeout: 10_000 }).toMatch(/user daemon\)$/)
@@ -75,19 +72,19 @@ describe.runIf(others === 0)('as an agent that may not look into other processes
   })
 
   test('two processes of one program: its name, and neither number', async () => {
-    await serving(7001, daemon, netcat(7001))
-    await serving(7002, daemon, netcat(7002))
+    await serving(7001, netcat(7001), daemon)
+    await serving(7002, netcat(7002), daemon)
     expect(await said(7001)).toMatch(/^nc \(([\w.-]+, )?user daemon\)$/)
   })
 
   test('a user without a name is told by its number', async () => {
-    await serving(7003, 54321, netcat(7003))
+    await serving(7003, netcat(7003), 54321)
     expect(await said(7003)).toMatch(/user uid 54321\)$/)
   })
 })
 
 test('whoever may look into the process names it among any others', async () => {
-  const pid = await serving(7004, process.getuid?.() ?? 0, netcat(7004))
+  const pid = await serving(7004, netcat(7004))
   const [holder] = readHolders(netlink(), listenersAt(7004))
   expect(holder).toMatchObject({ program: 'nc', pid })
   expect(describeHolder(holder as NonNullable<typeof holder>)).toMatch(/^nc \(process \d+.*user \w+\)$/)
@@ -127,7 +124,7 @@ describe('the cgroup of a socket', () => {
 
   test('is told by the kernel as the inode of the directory', async () => {
     const root = cgroupRoot()
-    await serving(7005, process.getuid?.() ?? 0, netcat(7005))
+    await serving(7005, netcat(7005))
     const socket = readSockets(netlink()).find(({ port }) => port === 7005)
     expect(socket?.cgroup).toBeTypeOf('bigint')
     // In a container the hierarchy may not be mounted, or begin further up.

@@ -1,8 +1,9 @@
 /** `npm run demo`: Drawbridge at work in a lab, with real traffic, and open to be played with. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Drawbridge, startDrawbridge } from './drawbridge.ts'
 import { type Lab, startLab } from './lab.ts'
+import { isRoot } from './root.ts'
 
 const picture = `
        client                  gateway                   server 10.0.0.5
@@ -144,7 +145,7 @@ async function asksRefused({ client, gateway }: Lab): Promise<Finding> {
 
 function invitation({ client }: Lab, { state }: Drawbridge): string {
   const drawbridge = `${fileURLToPath(new URL('../../bin/drawbridge', import.meta.url))} --state ${state}`
-  const enter = `nsenter ${isOwnRoot() ? '' : '--user --preserve-credentials '}--net --target ${client.pid()}`
+  const enter = `nsenter ${isRoot ? '' : '--user --preserve-credentials '}--net --target ${client.pid()}`
   return `
 Now it is yours. In another terminal, as the same user:
 
@@ -165,11 +166,6 @@ function fetches(url: string): string {
   const curl = ['/usr/bin/curl', '/usr/local/bin/curl'].find((path) => existsSync(path))
   if (curl) return `curl ${url}`
   return `${process.execPath} -e "fetch('${url}').then((r) => r.text()).then(console.log)"`
-}
-
-/** Root of the machine, not of a user namespace, whose map is shorter (user_namespaces(7)). */
-function isOwnRoot(): boolean {
-  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
 }
 
 demo()

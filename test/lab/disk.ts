@@ -9,11 +9,14 @@ export function mountSmall(directory: string, size: string): void {
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=0755`, 'tmpfs', directory])
 }
 
-/** The same place becomes read-only, as after an error of the disk; who has just ended may still hold a file of it open. */
+/**
+ * The same place becomes read-only, as after an error of the disk; who has just ended may still hold a file of it open. By
+ * `bind` only the view of it changes: the flags of the file system itself are not for a user namespace to set.
+ */
 export async function makeReadOnly(directory: string): Promise<void> {
   for (let tries = 0; ; tries += 1) {
     try {
-      execFileSync('mount', ['-o', 'remount,ro', directory], { stdio: 'pipe' })
+      execFileSync('mount', ['-o', 'remount,bind,ro', directory], { stdio: 'pipe' })
       return
     } catch (error) {
       if (tries === 50) throw error

@@ -140,10 +140,11 @@ function pidIn(path: string): number | undefined {
   }
 }
 
-/** Dead, or a zombie that its parent has yet to notice. */
+/** Dead, or a zombie that its parent has yet to notice, with all its threads: until then its files are open. */
 async function gone(pid: number): Promise<void> {
   for (let waited = 0; waited < 5000; waited += 5) {
-    if (/^State:\s+Z/m.test(statusOf(pid) ?? 'State: Z')) return
+    const status = statusOf(pid)
+    if (!status || /^State:\s+Z[\s\S]*^Threads:\s+1$/m.test(status)) return
     await sleep(5)
   }
   throw new Error(`process ${pid} does not die`)

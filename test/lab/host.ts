@@ -131,7 +131,8 @@ export function hostAt(place: Place, defer: (work: () => Promise<void>) => void)
     },
     pings: async (address, { from } = {}) => {
       const source = from ? ['-I', from] : []
-      const { code } = await runToEnd(within('ping', ['-n', '-q', '-c', '1', '-W', '1', ...source, address]))
+      // One every second until one is answered.
+      const { code } = await runToEnd(within('ping', ['-n', '-q', '-c', '1', '-w', '4', ...source, address]))
       return code === 0
     },
     listens: async (protocol, port) => {

@@ -55,7 +55,7 @@ export interface Firewalld {
   readonly env: NodeJS.ProcessEnv
 }
 
-/** firewalld with a bus and files of its own. */
+/** firewalld with a bus and files of its own: those of the machine are for its root. */
 export async function startFirewalld(
   lab: Lab,
   host: Host,
@@ -73,7 +73,10 @@ export async function startFirewalld(
   const files = join(directory, 'etc')
   await mkdir(files)
   await writeFile(join(files, 'firewalld.conf'), `FirewallBackend=${backend}\n`)
-  const firewalld = host.spawn('firewalld', ['--nofork', '--nopid', '--system-config', files], env)
+  const own = 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/log && exec "$@"'
+  const options = ['--nofork', '--nopid', '--system-config', files]
+  const world = ['--mount', 'sh', '-ec', own, 'firewalld']
+  const firewalld = host.spawn('unshare', [...world, 'firewalld', ...options], env)
   for (let waited = 0; waited < 4 * patience; waited += 100) {
     if ((await host.tries('firewall-cmd', ['--state'], { env })).code === 0) {
       return { runs: (...words) => host.run('firewall-cmd', words, { env }), env }

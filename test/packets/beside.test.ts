@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
+import { alone } from '../lab/root.ts'
 
 let lab: Lab
 let drawbridge: Drawbridge
@@ -22,21 +23,19 @@ const conflicts = async () => (await drawbridge.api.status(0)).conflicts
 const about = async (name: string) =>
   (await conflicts()).filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}:`))
 
+/** A service as one runs: under a user of its own or, where there is no other, without privilege. */
+const service = alone
+  ? { user: 'root', flags: ['--bounding-set', '-all', '--inh-caps', '-all'] }
+  : { user: 'daemon', flags: ['--reuid', '1', '--clear-groups'] }
+
 describe('a service of the gateway that a forward would hide', () => {
   test('is hidden only when that is said; the sentence says whose it is and what happens to it', async () => {
     const { gateway, server } = lab
-    const serving = gateway.spawn('setpriv', [
-      '--reuid',
-      '1',
-      '--clear-groups',
-      'nc',
-      '-lk',
-      '0.0.0.0',
-      '8005',
-    ])
-    await expect.poll(() => gateway.listens('tcp', 8005)).toBe(true)
-    const said =
-      /would hide nc \(process \d+( of [\w.-]+)?, user daemon\), which serves tcp port 8005 here: new connections would go to 10\.0\.0\.5:80 instead; those there are now go on/
+    const serving = gateway.spawn('setpriv', [...service.flags, 'nc', '-lk', '0.0.0.0', '8005'])
+    await expect.poll(() => gateway.listens('tcp', 8005), { timeout: 10_000 }).toBe(true)
+    const said = new RegExp(
+      `would hide nc \\(process \\d+( of [\\w.-]+)?, user ${service.user}\\), which serves tcp port 8005 here: new connections would go to 10\\.0\\.0\\.5:80 instead; those there are now go on`,
+    )
     const refused = await drawbridge.cli(['open', 'tcp/8005', server.at(80)])
     expect(refused.code).toBe(2)
     expect(refused.stderr).toMatch(said)

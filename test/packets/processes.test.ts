@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
+import { alone } from '../lab/root.ts'
 
 let lab: Lab
 let drawbridge: Drawbridge
@@ -29,9 +30,6 @@ function statusOf(part: 'agent' | 'controller'): { uid: number; capabilities: bi
     capabilities: BigInt(`0x${/^CapEff:\s+(\w+)/m.exec(text)?.[1]}`),
   }
 }
-
-/** A user namespace of one user has nobody else to become. */
-const alone = /^\s*0\s+\d+\s+1\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
 
 function isRunning(pid: number | undefined): boolean {
   try {

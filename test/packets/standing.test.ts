@@ -1,15 +1,14 @@
 /** What an operator stands on: with a real sshd, a change that may cut its author off is made on trial only. */
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
+import { alone } from '../lab/root.ts'
 import { type Session, type Sshd, startSshd } from '../lab/ssh.ts'
 
-/** sshd needs the user that it becomes: in a user namespace there is none. */
-const alone = /^\s*0\s+\d+\s+1\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
 const launcher = fileURLToPath(new URL('../../bin/drawbridge', import.meta.url))
 
+/** sshd needs the user that it becomes: in a user namespace there is none. */
 describe.runIf(!alone)('over SSH', () => {
   let lab: Lab
   let drawbridge: Drawbridge
