@@ -4,12 +4,14 @@ import { blocks, type ForeignChain, type NeighbourView, type Obstacle, printChai
 import { defaultSettings, type Mark, printMark } from '../model/gateway.ts'
 import type { Others } from '../model/others.ts'
 import type { Neighbour, Presence } from '../neighbours/neighbour.ts'
+import { packageVersions } from '../neighbours/reading.ts'
 import { savedCopies } from '../neighbours/saved.ts'
 import { follower } from './guarding.ts'
 
 export class Beside {
   readonly #door: Door
   readonly #neighbours: readonly Neighbour[]
+  readonly #versionOf = packageVersions()
   /** What other programs' rules are, until the watcher says that they have changed. */
   #others: Promise<Others> | undefined
   #look: (() => void) | undefined
@@ -77,7 +79,7 @@ export class Beside {
       const wish = asked && { ...asked, wanted: await this.#isWanted(asked) }
       const chains = await this.#door.foreignChains()
       const present = this.#neighbours.flatMap((neighbour) => {
-        const presence = neighbour.see(chains)
+        const presence = neighbour.see(chains, this.#versionOf)
         return presence ? [{ neighbour, presence }] : []
       })
       const seen: NeighbourView[] = []

@@ -4,15 +4,14 @@
  */
 import { existsSync } from 'node:fs'
 import type { Neighbour } from './neighbour.ts'
-import { debianVersion } from './reading.ts'
 
 const note = 'its pages are on tcp/8443, and the rules that it makes are those of ufw'
 
 export const cloudpanel: Neighbour = {
   name: 'CloudPanel',
   place: '',
-  see() {
-    const version = debianVersion('cloudpanel')
+  see(_chains, versionOf) {
+    const version = versionOf('cloudpanel')
     if (version === null && !existsSync('/usr/bin/clpctl')) return null
     return { version, active: true, drops: null, chains: [], note }
   },

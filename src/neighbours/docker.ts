@@ -6,7 +6,7 @@
  */
 import type { ForeignChain } from '../model/foreign.ts'
 import { type Neighbour, type Presence, policyOf } from './neighbour.ts'
-import { debianVersion } from './reading.ts'
+import type { VersionOf } from './reading.ts'
 import { accept, removeAccepts, type XtablesChain } from './xtables.ts'
 
 const families = ['ip', 'ip6'] as const
@@ -23,8 +23,8 @@ export const docker: Neighbour = {
   },
 }
 
-function see(chains: readonly ForeignChain[]): Presence | null {
-  const version = debianVersion('docker.io') ?? debianVersion('docker-ce')
+function see(chains: readonly ForeignChain[], versionOf: VersionOf): Presence | null {
+  const version = versionOf('docker.io') ?? versionOf('docker-ce')
   const present = userChains(chains)
   if (version === null && present.length === 0) return null
   const dropping = chains.filter(

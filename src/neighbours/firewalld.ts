@@ -5,7 +5,7 @@
  */
 import { type ForeignChain, printChain } from '../model/foreign.ts'
 import type { Neighbour, Presence } from './neighbour.ts'
-import { debianVersion } from './reading.ts'
+import type { VersionOf } from './reading.ts'
 
 export const firewalld: Neighbour = {
   name: 'firewalld',
@@ -29,8 +29,8 @@ export const firewalld: Neighbour = {
 
 const passing = 'its own rule for translated connections admits forwards before its zones are asked'
 
-function see(chains: readonly ForeignChain[]): Presence | null {
-  const version = debianVersion('firewalld')
+function see(chains: readonly ForeignChain[], versionOf: VersionOf): Presence | null {
+  const version = versionOf('firewalld')
   const active = filtering(chains).length > 0
   if (version === null && !active) return null
   const drops = dropsOf(chains)

@@ -5,6 +5,7 @@
  */
 import { type ForeignChain, printChain } from '../model/foreign.ts'
 import type { Mark } from '../model/gateway.ts'
+import type { VersionOf } from './reading.ts'
 
 export interface Presence {
   readonly version: string | null
@@ -27,7 +28,7 @@ export interface Neighbour {
   /** Where our connections are let through, in the words of whoever looks for it there. */
   readonly place: string
   /** What there is of it; null: it is not on this machine. Files and the chains given are looked at; no program is run. */
-  see(chains: readonly ForeignChain[]): Presence | null
+  see(chains: readonly ForeignChain[], versionOf: VersionOf): Presence | null
   /** Admits connections that carry the mark, now and after its own reload. Twice is harmless. Throws with its words. */
   letThrough(mark: Mark, chains: readonly ForeignChain[]): Promise<void>
   /** Takes that back, so that no byte of it is left. Twice is harmless. */

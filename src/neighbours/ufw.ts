@@ -9,7 +9,7 @@ import { replaceFile } from '../kernel/files.ts'
 import type { ForeignChain } from '../model/foreign.ts'
 import type { Mark } from '../model/gateway.ts'
 import { type Neighbour, type Presence, policyOf } from './neighbour.ts'
-import { debianVersion, readText } from './reading.ts'
+import { readText, type VersionOf } from './reading.ts'
 import { accept, acceptRule, chainsNamed, removeAccepts } from './xtables.ts'
 
 const chainNames = { ip: 'ufw-after-forward', ip6: 'ufw6-after-forward' } as const
@@ -38,14 +38,14 @@ export const ufw: Neighbour = {
   },
 }
 
-function see(chains: readonly ForeignChain[]): Presence | null {
+function see(chains: readonly ForeignChain[], versionOf: VersionOf): Presence | null {
   if (readText(settings) === undefined) return null
   const active = isActive(chains)
   const dropping = chains.filter(
     ({ family, table, base }) =>
       active && family !== 'inet' && table === 'filter' && base?.hook === 'forward' && base.drops,
   )
-  return { version: debianVersion('ufw'), active, drops: policyOf(dropping), chains: dropping, note: null }
+  return { version: versionOf('ufw'), active, drops: policyOf(dropping), chains: dropping, note: null }
 }
 
 function isOn(): boolean {
