@@ -14,6 +14,7 @@ import { conflictLine, journalLine, priorityPrefix, spokenConflict, spokenLine, 
 import { Problem } from './model/problem.ts'
 import { apiSocket, taken } from './paths.ts'
 import { startConfirmation } from './reconcile/confirmation.ts'
+import { type CrowdSecAccess, startCrowdSec, tellingFirst } from './reconcile/crowdsec.ts'
 import { startExpiry } from './reconcile/expiry.ts'
 import { startRotation } from './reconcile/rotation.ts'
 import { type Clock, startRunner } from './reconcile/runner.ts'
@@ -29,6 +30,9 @@ const { values } = parseArgs({
     supervised: { type: 'boolean', default: false },
     uid: { type: 'string' },
     gid: { type: 'string' },
+    /** Where CrowdSec's local API is, and the file with the key of a bouncer. */
+    'crowdsec-url': { type: 'string', default: 'http://127.0.0.1:8080/' },
+    'crowdsec-key': { type: 'string' },
   },
 })
 
@@ -38,6 +42,21 @@ function dropPrivilege(uid: string | undefined, gid: string | undefined): void {
   process.setgroups?.([Number(gid)])
   process.setgid?.(Number(gid))
   process.setuid?.(Number(uid))
+}
+
+/** The file is the operator's, so it is read before privilege is dropped. */
+function crowdSecAccess(): CrowdSecAccess | undefined {
+  const path = values['crowdsec-key']
+  if (path === undefined) return undefined
+  try {
+    return { url: values['crowdsec-url'], key: readFileSync(path, 'utf8').trim() }
+  } catch (error) {
+    throw Problem.of('crowdsec-key', { path, why: (error as Error).message }, error)
+  }
+}
+
+function note(words: string): void {
+  process.stderr.write(`drawbridge: ${visible(words)}\n`)
 }
 
 /** A network namespace that is new is a machine started anew: nothing of us is in its kernel yet. */
@@ -60,10 +79,14 @@ async function main(): Promise<void> {
     version: string
   }
   await loadAll()
+  const access = crowdSecAccess()
   dropPrivilege(values.uid, values.gid)
   process.umask(0o177)
   const store = await openStore()
-  const agent = agentAt(join(values.run, 'agent', 'agent.sock'))
+  const plain = agentAt(join(values.run, 'agent', 'agent.sock'))
+  const crowdsec =
+    access && startCrowdSec(access, plain, (why) => note(why ?? `CrowdSec's local API answers again`))
+  const agent = crowdsec ? tellingFirst(plain, crowdsec) : plain
   const line = process.stdout.isTTY ? spokenLine : journalLine
   const level = priorityPrefix(process.env, 1)
   store.onCommit((record) => process.stdout.write(level + line(record)))
@@ -98,6 +121,7 @@ async function main(): Promise<void> {
     expiry.stop()
     stopWitness()
     stopRotation()
+    crowdsec?.stop()
     runner.stop()
     store.close()
     rmSync(socket, { force: true })

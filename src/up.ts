@@ -16,6 +16,8 @@ import { apiSocket, runDirectory, taken } from './paths.ts'
 
 export interface UpOptions {
   readonly state: string
+  /** Options for the controller, as they are. */
+  readonly controller?: readonly string[]
 }
 
 interface User {
@@ -31,14 +33,14 @@ interface Layout {
 }
 
 /** Runs until a signal or `drawbridge down`; gives the exit code. The kernel keeps its forwards after that. */
-export async function up({ state }: UpOptions): Promise<number> {
+export async function up({ state, controller: words = [] }: UpOptions): Promise<number> {
   const layout: Layout = { state, run: runDirectory(state), user: controllerUser() }
   if (faultFile) process.stderr.write(`drawbridge: a test may end it at any point, by ${faultFile}\n`)
   await refuseSecond(layout)
   prepare(layout)
   let stopping = false
   const agent = keep('agent', layout, agentCommand(layout), () => stopping)
-  const controller = keep('controller', layout, controllerCommand(layout), () => stopping)
+  const controller = keep('controller', layout, [...controllerCommand(layout), ...words], () => stopping)
   const stop = () => {
     stopping = true
     controller.signal('SIGTERM')

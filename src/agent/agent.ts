@@ -84,6 +84,8 @@ export class Agent {
         return this.#machine.beside.others()
       case 'bans':
         return this.#machine.bans.tell(message.families)
+      case 'ban':
+        return this.#machine.bans.take(message)
       case 'holders':
         return this.#machine.door.holders(message.listeners)
       case 'probe':

@@ -3,7 +3,7 @@
 import type { DenialChange } from '../kernel/denials/places.ts'
 import type { Door } from '../kernel/door.ts'
 import type { Report } from '../kernel/watcher.ts'
-import type { Family } from '../model/address.ts'
+import { type Family, readPrefix } from '../model/address.ts'
 import type { Bans } from '../model/bans.ts'
 import type { Mark } from '../model/gateway.ts'
 import { banInterest, bannerOf } from '../neighbours/bans.ts'
@@ -12,6 +12,7 @@ import { follower, type Rhythm } from './guarding.ts'
 import type { Holding } from './holding.ts'
 import type { Keeper } from './keeper.ts'
 import { Polling, pollEvery } from './polling.ts'
+import type { AnswerOf, BanMessage } from './protocol.ts'
 
 /** A ban acts within two seconds, also behind another that has just been looked at. */
 const rhythm: Rhythm = { every: 200, share: 4, longest: 1000, anyway: 60_000 }
@@ -24,12 +25,27 @@ export class Banning {
   readonly interest = banInterest
   readonly #door: Door
   readonly #polling: Polling
+  #look: (() => void) | undefined
   /** What has changed since the last look; null: all must be read. */
   #heard: DenialChange[] | null = null
 
   constructor(door: Door) {
     this.#door = door
     this.#polling = new Polling(door, banInterest.ipsets)
+  }
+
+  /** Takes over what a program says by the controller; it acts with the next look. */
+  take({ by, whole, added, removed }: BanMessage): AnswerOf['ban'] {
+    const place = { kind: 'told', family: '', table: '', name: by } as const
+    const entries = added.flatMap(({ address, lasts }) => {
+      const prefix = readPrefix(address)
+      return prefix ? [{ id: address, prefixes: [prefix], lasts }] : []
+    })
+    const moment = { at: new Date().toISOString(), now: performance.now() }
+    if (whole) this.book.replaceIn({ place, entries }, moment)
+    else if (!this.book.change({ place, added: entries, removed }, moment)) return { outcome: 'whole-wanted' }
+    this.#look?.()
+    return { outcome: 'taken' }
   }
 
   /** Gives what to call with every report. `known`: what the kernel is known to hold, if it is. */
@@ -39,6 +55,7 @@ export class Banning {
     keeper: Keeper,
   ): (report: Report) => void {
     const look = follower(() => inTurn(() => this.#follow(known(), keeper)), rhythm)
+    this.#look = look
     return (report) => {
       if (this.#hear(report)) look()
     }

@@ -23,6 +23,7 @@ const patience = {
   exposed: 30_000,
   others: 15_000,
   bans: 15_000,
+  ban: 60_000,
   holders: 15_000,
   probe: 15_000,
   witness: 15_000,

@@ -71,6 +71,14 @@ export const agentMessage = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('others') }),
   /** Whom other programs have banned, in these families. */
   z.strictObject({ verb: z.literal('bans'), families: z.array(z.literal([4, 6])) }),
+  /** Whom a program has banned that says so to the controller, and no others where it is `whole`; `lasts` in milliseconds. */
+  z.strictObject({
+    verb: z.literal('ban'),
+    by: z.string().max(100),
+    whole: z.boolean(),
+    added: z.array(z.strictObject({ address: z.string(), lasts: z.int().min(0) })),
+    removed: z.array(z.string()),
+  }),
   /** Who holds these listening sockets, in their order. */
   z.strictObject({ verb: z.literal('holders'), listeners: z.array(listener).max(20) }),
   /** Whether the targets of these forwards answer. */
@@ -92,6 +100,7 @@ export const agentMessage = z.discriminatedUnion('verb', [
 export type AgentMessage = z.infer<typeof agentMessage>
 export type PutMessage = z.infer<typeof putMessage>
 
+export type BanMessage = z.infer<typeof agentMessage> & { readonly verb: 'ban' }
 export type WeighMessage = z.infer<typeof weighMessage>
 
 export interface WeighAnswer {
@@ -139,6 +148,8 @@ export interface AnswerOf {
   readonly exposed: Machine
   readonly others: Others
   readonly bans: Bans
+  /** `whole-wanted`: the agent does not know what was before. */
+  readonly ban: { readonly outcome: 'taken' | 'whole-wanted' }
   readonly holders: readonly Holder[]
   readonly probe: readonly Reach[]
   readonly sessions: readonly Session[]

@@ -35,6 +35,8 @@ export interface Options {
   readonly prune?: boolean
   readonly lastGood?: boolean
   readonly nft?: boolean
+  readonly crowdsecKey?: string
+  readonly crowdsecUrl?: string
 }
 
 export interface Call {

@@ -17,7 +17,7 @@ export interface World {
   readonly now: () => number
   readonly version: string
   /** Runs both processes in the foreground and gives their exit code. */
-  readonly up: (options: { state: string }) => Promise<number>
+  readonly up: (options: { state: string; controller: readonly string[] }) => Promise<number>
   /** Removes every trace from the kernel while nothing runs. */
   readonly clearKernel: (options: { state: string }) => Promise<void>
 }

@@ -48,6 +48,16 @@ export function parsePrefix(field: string, text: string): Prefix {
   return { ...address, length }
 }
 
+/** The network that holds the address, or undefined when the text is neither an address nor a network. */
+export function readPrefix(text: string): Prefix | undefined {
+  const [host = '', bits, ...rest] = text.split('/')
+  const address = readAddress(host)
+  if (!address || rest.length > 0) return undefined
+  const most = address.family === 4 ? 32 : 128
+  const length = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN
+  return length <= most ? { family: address.family, text: networkOf(address, length), length } : undefined
+}
+
 /** The first address of the network that holds `address`. */
 export function networkOf(address: Address, length: number): string {
   const cidr = `${address.text}/${length}`

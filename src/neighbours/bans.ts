@@ -13,5 +13,6 @@ export const banInterest: Interest = {
 
 /** Who bans there; undefined where nobody does. */
 export function bannerOf(place: Place): string | undefined {
+  if (place.kind === 'told') return place.name
   return programs.map(({ banner }) => banner(place)).find((name) => name !== undefined)
 }

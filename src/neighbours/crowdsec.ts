@@ -9,7 +9,8 @@ export const interest = { tables: ['crowdsec'], chains: [], ipsets: ['crowdsec']
 
 /** `crowdsec` or `crowdsec (CAPI)`; undefined when the place is not its. */
 export function banner({ kind, table, name }: Place): string | undefined {
-  if (kind === 'chain' || !(kind === 'set' ? table : name).startsWith('crowdsec')) return undefined
+  if (kind === 'chain' || kind === 'told' || !(kind === 'set' ? table : name).startsWith('crowdsec'))
+    return undefined
   const origin = /^crowdsec6?-blacklists-(.+)$/.exec(name)?.[1]
   return origin ? `crowdsec (${origin})` : 'crowdsec'
 }

@@ -15,6 +15,7 @@ const failures = [
   'boot-file',
   'confirmation-required',
   'controller-away',
+  'crowdsec-key',
   'fought-over',
   'kernel-differs',
   'kernel-refused',

@@ -14,6 +14,8 @@ export interface CrowdSec {
   cscli(...words: readonly string[]): Promise<string>
   /** Makes a bouncer known; gives its key. */
   addBouncer(name: string): Promise<string>
+  /** Ends the API, and starts it again. */
+  restart(): Promise<void>
   /** Starts crowdsec-firewall-bouncer; in its mode `iptables` it keeps its bans in an ipset. */
   startBouncer(mode: 'nftables' | 'iptables'): Promise<void>
 }
@@ -76,13 +78,21 @@ export async function startCrowdSec(lab: Lab): Promise<CrowdSec> {
   await writeFile(credentials, '')
   const cscli = (...words: readonly string[]) => lab.gateway.run('cscli', ['-c', config, ...words])
   await cscli('machines', 'add', 'lab', '--password', 'lab-of-tests', '-f', credentials, '--force')
-  lab.gateway.spawn('crowdsec', ['-c', config, '-no-cs', '-no-capi'])
-  await expect.poll(() => lab.gateway.listens('tcp', port), { timeout: patience }).toBe(true)
+  const begin = async () => {
+    const running = lab.gateway.spawn('crowdsec', ['-c', config, '-no-cs', '-no-capi'])
+    await expect.poll(() => lab.gateway.listens('tcp', port), { timeout: patience }).toBe(true)
+    return running
+  }
+  let running = await begin()
   const addBouncer = async (name: string) => (await cscli('-oraw', 'bouncers', 'add', name)).trim()
   return {
     url,
     cscli,
     addBouncer,
+    restart: async () => {
+      await running.end()
+      running = await begin()
+    },
     startBouncer: async (mode) => {
       const file = join(directory, 'bouncer.yaml')
       await writeFile(file, bouncerOf(directory, await addBouncer('firewall'), mode))

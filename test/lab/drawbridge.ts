@@ -56,15 +56,22 @@ const launcher = fileURLToPath(new URL('../../bin/drawbridge', import.meta.url))
 const quick = { NODE_COMPILE_CACHE: compileCache }
 const patience = 20_000
 
-/** Starts it on an empty state, under a command if one is given, and waits until it is ready; it ends with the lab. */
-export async function startDrawbridge(lab: Lab, under: readonly string[] = []): Promise<Drawbridge> {
+/**
+ * Starts it on an empty state, under a command if one is given and with further words for `up`, and waits until it is
+ * ready; it ends with the lab.
+ */
+export async function startDrawbridge(
+  lab: Lab,
+  under: readonly string[] = [],
+  words: readonly string[] = [],
+): Promise<Drawbridge> {
   const directory = await mkdtemp(join(tmpdir(), 'drawbridge-'))
   // The controller is an ordinary user and has to pass.
   await chmod(directory, 0o755)
   lab.defer(() => rm(directory, { recursive: true, force: true }))
   const state = join(directory, 'state')
   const api = connect(join(state, 'run', 'api', 'api.sock'))
-  const life = lifeOf(lab, state, under)
+  const life = lifeOf(lab, state, under, words)
   lab.defer(life.stop)
   await life.start()
   return {
@@ -101,11 +108,11 @@ function documentOf(listen: string, to: string | readonly string[], wishes: Wish
 
 type Life = Pick<Drawbridge, 'stop' | 'start' | 'restart' | 'kill9' | 'pid' | 'output'>
 
-function lifeOf(lab: Lab, state: string, under: readonly string[]): Life {
+function lifeOf(lab: Lab, state: string, under: readonly string[], words: readonly string[]): Life {
   let running: Running | undefined
   const pid = (part: Part) => (part === 'up' ? running?.pid : pidIn(join(state, 'run', `${part}.pid`)))
   const start = async () => {
-    const [command = launcher, ...args] = [...under, launcher, 'up', '--state', state]
+    const [command = launcher, ...args] = [...under, launcher, 'up', '--state', state, ...words]
     running = lab.gateway.spawn(command, args, quick)
     await running.says(/^drawbridge: ready$/m, patience)
   }

@@ -1,5 +1,8 @@
 /** Whom CrowdSec has banned does not come through a forward: what its bouncer holds in the kernel acts there too. */
 import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { startCrowdSec } from '../lab/crowdsec.ts'
 import { startDrawbridge } from '../lab/drawbridge.ts'
@@ -100,5 +103,54 @@ test.runIf(installed)(
     expect((await drawbridge.cli(['status'])).stdout).toContain('203.0.113.0/30 is banned by crowdsec since ')
     await crowdsec.cscli('decisions', 'delete', '--range', '203.0.113.0/30')
     for (const one of inside) await timed(() => arrives(lab, one))
+  },
+)
+
+test.runIf(installed)(
+  'as a bouncer of its local API Drawbridge keeps out whom it has banned, also over ends of each of them',
+  async (t) => {
+    const lab = await startLab(t)
+    const crowdsec = await startCrowdSec(lab)
+    const directory = await mkdtemp(join(tmpdir(), 'key-'))
+    lab.defer(() => rm(directory, { recursive: true, force: true }))
+    const file = join(directory, 'crowdsec.key')
+    // Only root can read it; the controller is not root when it runs.
+    await writeFile(file, `${await crowdsec.addBouncer('drawbridge')}\n`, { mode: 0o600 })
+    const words = ['--crowdsec-key', file, '--crowdsec-url', crowdsec.url]
+    const drawbridge = await startDrawbridge(lab, [], words)
+    await lab.server.answers('tcp', 80)
+    await drawbridge.opens('tcp/8080', [lab.server.at(80), lab.server.at6(80)], { name: 'web' })
+    const took: number[] = []
+    for (const [how, value, banned, other] of [
+      ['--ip', '203.0.113.2', '203.0.113.2', '203.0.113.3'],
+      ['--ip', '2001:db8:1::2', '2001:db8:1::2', '2001:db8:1::3'],
+      ['--range', '203.0.113.0/30', '203.0.113.3', '203.0.113.4'],
+    ] as const) {
+      expect(await arrives(lab, banned)).toBe(true)
+      await crowdsec.cscli('decisions', 'add', how, value, '--duration', '1h')
+      took.push(await timed(async () => !(await arrives(lab, banned))))
+      expect(await arrives(lab, other)).toBe(true)
+      expect((await drawbridge.cli(['show', 'web'])).stdout).toContain(
+        `${value} is banned by crowdsec since `,
+      )
+      await crowdsec.cscli('decisions', 'delete', how, value)
+      took.push(await timed(() => arrives(lab, banned)))
+    }
+    process.stdout.write(`CrowdSec's local API: bans and ends act after ${took.join(', ')} ms\n`)
+    for (const one of took) expect(one).toBeLessThan(soon)
+
+    const [banned, other] = ['203.0.113.2', '203.0.113.3']
+    await crowdsec.cscli('decisions', 'add', '--ip', banned, '--duration', '1h')
+    await timed(async () => !(await arrives(lab, banned)))
+    for (const part of ['agent', 'controller'] as const) {
+      await drawbridge.kill9(part)
+      await expect.poll(async () => (await drawbridge.cli(['status'])).code, { timeout: 20_000 }).toBe(0)
+      expect(await arrives(lab, banned)).toBe(false)
+      expect(await arrives(lab, other)).toBe(true)
+    }
+    await crowdsec.restart()
+    expect(await arrives(lab, banned)).toBe(false)
+    await crowdsec.cscli('decisions', 'delete', '--ip', banned)
+    await timed(() => arrives(lab, banned))
   },
 )

@@ -67,6 +67,8 @@ export function memoryAgent(): MemoryAgent {
         return { effects: [], own: null }
       case 'bans':
         return noBans
+      case 'ban':
+        return { outcome: 'taken' }
       case 'others':
         return { forwards: [], cutShort: false, legacy: false }
       case 'exposed':

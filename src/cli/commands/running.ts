@@ -16,8 +16,16 @@ export const runningCommands: readonly Spec[] = [
   {
     spelled: 'up',
     summary: 'Run Drawbridge in the foreground; the forwards stay in the kernel when it ends',
-    examples: ['sudo drawbridge up', 'sudo drawbridge up --state /srv/drawbridge'],
-    act: ({ world, state }) => world.up({ state }),
+    options: [
+      new Option('--crowdsec-key <FILE>', "be a bouncer of CrowdSec's local API, with the key in this file"),
+      new Option('--crowdsec-url <URL>', 'where that API is (http://127.0.0.1:8080/)'),
+    ],
+    examples: [
+      'sudo drawbridge up',
+      'sudo drawbridge up --state /srv/drawbridge',
+      'sudo drawbridge up --crowdsec-key /etc/drawbridge/crowdsec.key',
+    ],
+    act: ({ world, state, options }) => world.up({ state, controller: crowdsecWords(options) }),
   },
   {
     spelled: 'down',
@@ -104,6 +112,13 @@ async function status(call: Call): Promise<number> {
   const told = problem ?? (now.problem && Problem.from(now.problem))
   if (told) sayProblem(world.terminal, told)
   return problem ? failed : done
+}
+
+function crowdsecWords({ crowdsecKey, crowdsecUrl }: Call['options']): string[] {
+  return [
+    ...(crowdsecKey !== undefined ? ['--crowdsec-key', crowdsecKey] : []),
+    ...(crowdsecUrl !== undefined ? ['--crowdsec-url', crowdsecUrl] : []),
+  ]
 }
 
 function repairLines({ repairs }: Status): string[] {

@@ -9,7 +9,8 @@ export interface Interest {
 }
 
 export interface Place {
-  readonly kind: 'set' | 'chain' | 'ipset'
+  /** `told`: it is no place in the kernel; its name is the program's. */
+  readonly kind: 'set' | 'chain' | 'ipset' | 'told'
   /** As nft calls it: `inet`, `ip` or `ip6`. */
   readonly family: string
   readonly table: string

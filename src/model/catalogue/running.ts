@@ -93,6 +93,11 @@ export const runningProblems = {
     remedy: () =>
       'If this store is meant: drawbridge accept. Else put back the right one; what is in force is printed by: sudo drawbridge export --last-good.',
   }),
+  'crowdsec-key': entry<{ path: string; why: string }>({
+    status: 503,
+    says: ({ path, why }) => `the key of CrowdSec's bouncer cannot be read from ${path}: ${why}`,
+    remedy: () => 'Make one and write it there: sudo cscli -oraw bouncers add drawbridge.',
+  }),
   'state-unusable': entry<{ path: string; why: string }>({
     status: 503,
     says: ({ path, why }) => `the state directory ${path} cannot be used: ${why}`,
