@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { openDoor } from '../kernel/door.ts'
 import { openForwarding } from '../kernel/forwarding.ts'
 import { readHost } from '../kernel/host.ts'
+import { holdLock } from '../kernel/lock.ts'
 import { Problem } from '../model/problem.ts'
 import { neighbours } from '../neighbours/all.ts'
 import { Agent } from './agent.ts'
@@ -56,13 +57,14 @@ if (values.clear) {
 }
 
 async function serveAgent(): Promise<void> {
+  // Two that start at the same moment do not see each other, and would take each other's socket and files.
+  if (!holdLock(join(own, 'lock'))) end(Problem.of('state-held', { state }))
   // Started anew by whoever started us: what the kernel holds is compared then.
   void machine.door.ended.then(() => process.exit(1))
   const inTurn = oneAfterTheOther()
   await agent.guard(inTurn, telling).catch((error: unknown) => {
     if (!(error instanceof Problem)) throw error
-    process.stderr.write(`drawbridge: ${error.message}\n  ${error.remedy}\n`)
-    process.exit(1)
+    end(error)
   })
   const socket = join(run, 'agent', 'agent.sock')
   // A target that is silent must hold up neither a change nor a repair.
@@ -79,6 +81,11 @@ async function serveAgent(): Promise<void> {
   if (values.supervised) process.stdin.resume().on('close', () => stop(1))
   process.on('SIGTERM', () => stop(0))
   process.on('SIGINT', () => stop(0))
+}
+
+function end({ message, remedy }: Problem): never {
+  process.stderr.write(`drawbridge: ${message}\n  ${remedy}\n`)
+  process.exit(1)
 }
 
 function oneAfterTheOther(): <T>(work: () => Promise<T>) => Promise<T> {

@@ -29,6 +29,7 @@ const failures = [
   'old-session',
   'repair-refused',
   'stale-generation',
+  'state-held',
   'state-unusable',
   'still-open',
   'still-unconfirmed',

@@ -183,3 +183,17 @@ test('a second one on the same state is refused, and the first goes on', async (
   expect(second.stderr).toMatch(/another Drawbridge \(process \d+\) already runs/)
   expect((await drawbridge.api.status(0)).ready).toBe(true)
 })
+
+test('an agent in another network that starts on the same state at the same moment is refused, and the first goes on', async (t) => {
+  const elsewhere = await startLab(t)
+  const agent = ['--state', drawbridge.state, '--run', join(drawbridge.state, 'run')]
+  const second = elsewhere.gateway.spawn(process.execPath, [join(repository, 'src/agent/main.ts'), ...agent])
+  await second.says(/another agent, perhaps in another network namespace, already works on/, 15_000)
+  expect(await second.ended).toBe(1)
+  expect(await elsewhere.gateway.run('nft', ['list', 'tables'])).toBe('')
+  expect((await drawbridge.api.status(0)).ready).toBe(true)
+  await drawbridge.opens('tcp/8055', '10.0.0.5:80')
+  // It goes with the process: whoever comes after a kill is let in.
+  await drawbridge.kill9('agent')
+  expect((await drawbridge.cli(['status', '--wait', '15s'])).code).toBe(0)
+})

@@ -68,6 +68,11 @@ export const runningProblems = {
     says: ({ state, pid }) => `another Drawbridge (process ${pid}) already runs on ${state}`,
     remedy: () => 'Use that one, or give this one another directory with --state.',
   }),
+  'state-held': entry<{ state: string }>({
+    status: 409,
+    says: ({ state }) => `another agent, perhaps in another network namespace, already works on ${state}`,
+    remedy: () => 'Give this Drawbridge a directory of its own with --state; a copy of that one will do.',
+  }),
   'store-unusable': entry<{ path: string; why: string }>({
     status: 503,
     says: ({ path, why }) => `the store ${path} cannot be used: ${why}`,
