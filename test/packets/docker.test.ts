@@ -170,7 +170,7 @@ describe('beside the rules that dockerd 20.10 left', () => {
   leavesNothing(() => beside)
 })
 
-describe.runIf(canRunDocker)('beside dockerd', () => {
+describe.runIf(canRunDocker)('beside dockerd (wants root of the machine)', () => {
   let beside: Beside
   let docker: Docker
   beforeAll(async () => {

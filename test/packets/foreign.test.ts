@@ -54,7 +54,7 @@ test.for([
   },
 )
 
-describe.runIf(isRoot)('what others have saved', () => {
+describe.runIf(isRoot)('what others have saved (wants root of the machine)', () => {
   test(
     'of nftables: a copy that is loaded at boot before us is put right, and told with the remedy; while we run it is refused whole',
     slow,
