@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Lab } from './lab.ts'
 import { run } from './process.ts'
+import { alone } from './root.ts'
 
 export interface Ufw {
   /** What goes before a command that is to see these files. */
@@ -13,6 +14,9 @@ export interface Ufw {
   /** Where its files lie. */
   readonly etc: string
 }
+
+/** Its files are for root of the machine to read, and it wants their owners as they are. */
+export const canRunUfw = !alone
 
 /** What it would ask a person about. */
 const asks = ['enable', 'reset', 'delete']

@@ -5,7 +5,7 @@ import type { ExposurePage } from '../../src/api/shapes.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 import { everyPort, isAmong, pageSays, scan, somePorts } from '../lab/scanning.ts'
-import { startUfw } from '../lab/ufw.ts'
+import { canRunUfw, startUfw } from '../lab/ufw.ts'
 
 let lab: Lab
 let drawbridge: Drawbridge
@@ -153,7 +153,7 @@ test(
   3 * minutes,
 )
 
-test(
+test.runIf(canRunUfw)(
   'a real ufw: what it admits by address, by application of its limit, and nothing else',
   async () => {
     const { server } = lab

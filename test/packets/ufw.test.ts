@@ -4,16 +4,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
-import { alone } from '../lab/root.ts'
-import { startUfw, type Ufw } from '../lab/ufw.ts'
+import { canRunUfw, startUfw, type Ufw } from '../lab/ufw.ts'
 
 const ourRule = [
   ...['-m', 'connmark', '--mark', '0x2db00000/0xfff00000'],
   ...['-m', 'comment', '--comment', 'drawbridge', '-j', 'ACCEPT'],
 ]
 
-/** Its programs want root of the machine. */
-describe.runIf(!alone)('with ufw active', () => {
+describe.runIf(canRunUfw)('with ufw active', () => {
   let lab: Lab
   let ufw: Ufw
   let drawbridge: Drawbridge
