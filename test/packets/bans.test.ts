@@ -5,6 +5,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Fail2ban, type Jail, startFail2ban } from '../lab/fail2ban.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
+import { alone } from '../lab/root.ts'
 
 const [banned, banned6] = ['203.0.113.2', '2001:db8:1::2']
 const [other, other6] = ['203.0.113.3', '2001:db8:1::3']
@@ -176,7 +177,8 @@ test('a failed login that Fail2Ban reads in a log is enough; its end ends the ba
   expect(await lab.gateway.run('nft', ['list', 'table', 'inet', 'drawbridge'])).not.toContain('banned')
 })
 
-describe('with 100,000 bans', () => {
+/** A user namespace has small buffers of netlink (net.core.wmem_max): the test cannot load so many at once there. */
+describe.skipIf(alone)('with 100,000 bans', () => {
   test('a further one acts as soon, as does its end, and the first 100,000 are there soon after they came', async (t) => {
     const scene = await start(t, nftables)
     const { lab, drawbridge, fail2ban } = scene
