@@ -76,14 +76,14 @@ function printExpiring({ at, openings }: Expiring): string {
 
 /**
  * The text with the seal that closes a change: what follows the last one was torn by a crash and is not read, and what
- * stands before it is what its digest says, or the disk has damaged it.
+ * stands before it is what its digest says, or the disk has damaged it. The digest comes last, so that a torn seal is none.
  */
 function sealed(text: string, { generation, families }: BootState, hash: Hash): string {
-  const digest = hash.update(text).copy().digest('hex')
   const forwarded = families.map((family) => `ipv${family}`).join(' ')
-  const seal = `# end of generation ${generation}, sha256 ${digest}, forwards ${forwarded}\n`
-  hash.update(seal)
-  return text + seal
+  const closed = `${text}# end of generation ${generation}, forwards ${forwarded}, sha256`
+  const digest = hash.update(closed).copy().digest('hex')
+  hash.update(` ${digest}\n`)
+  return `${closed} ${digest}\n`
 }
 
 function readText(path: string): string {

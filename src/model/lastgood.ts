@@ -59,20 +59,25 @@ interface Fact {
   readonly forward?: unknown
 }
 
-const seal = /^# end of generation (\d+), sha256 ([0-9a-f]{64}), .*\n/gm
+const seal = /^(# end of generation (\d+), forwards [a-z0-9 ]*, sha256) ([0-9a-f]{64})$/gm
 
 export interface Seal {
   /** Where it begins: what follows it was torn by a crash. */
   readonly at: number
   readonly generation: number
-  /** SHA-256 of everything before it, in hexadecimal. */
+  /** What the digest covers: everything before it. */
+  readonly covered: string
+  /** SHA-256 in hexadecimal. */
   readonly digest: string
 }
 
 /** The last seal in a boot file, if there is one. */
 export function lastSeal(text: string): Seal | undefined {
   const last = [...text.matchAll(seal)].at(-1)
-  return last && { at: last.index, generation: Number(last[1]), digest: last[2] ?? '' }
+  if (!last) return undefined
+  const [, head = '', generation, digest = ''] = last
+  const covered = text.slice(0, last.index) + head
+  return { at: last.index, generation: Number(generation), covered, digest }
 }
 
 /** Reads what stands before a seal. Throws where it is not what was written. */

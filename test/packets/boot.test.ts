@@ -136,6 +136,16 @@ test('a torn, an unreadable and a missing boot file', async (t) => {
   await lab.server.answers('tcp', 80)
   const file = join(state, 'agent', 'boot.nft')
   const whole = readFileSync(file, 'utf8')
+  // Torn in the seal itself: the change before it is the last one that is whole.
+  const restoredFrom = async (text: string) => {
+    writeFileSync(file, text)
+    return Number(/generation (\d+),/.exec(await lab.gateway.run(restore, ['--state', state]))?.[1])
+  }
+  const newest = await restoredFrom(whole)
+  for (const torn of [whole.slice(0, -2), whole.slice(0, -70), whole.slice(0, -90)])
+    expect(await restoredFrom(torn)).toBe(newest - 1)
+  expect(await restoredFrom(whole.slice(0, -1))).toBe(newest)
+
   writeFileSync(file, `${whole}add element inet drawbridge openings { ipv4 . tcp`)
   await lab.gateway.run(restore, ['--state', state])
   expect((await lab.client.asks(lab.gateway.outside, 8003)).identity).toBe('server')

@@ -65,8 +65,7 @@ function lastGood(state: string, terminal: Terminal): LastGood {
     const seal = lastSeal(text)
     if (!seal) throw new Error('it holds no whole state')
     const found = readLastGood(text, seal)
-    if (createHash('sha256').update(text.slice(0, seal.at)).digest('hex') !== seal.digest)
-      warnDamaged(terminal)
+    if (createHash('sha256').update(seal.covered).digest('hex') !== seal.digest) warnDamaged(terminal)
     if (found.locked) terminal.err('warning: the lockdown was on: none of these forwards was open\n')
     return found
   } catch (error) {
