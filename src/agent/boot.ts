@@ -40,6 +40,7 @@ export function openBootFile(directory: string): BootFile {
   let hash = createHash('sha256')
   return {
     rewrite(text, state) {
+      whole = 0 // Until the new file is there: the next one is written anew, too.
       hash = createHash('sha256')
       const written = sealed(`${clean}${text}${state.expiring.map(printExpiring).join('')}`, state, hash)
       reach('boot-rewriting')
