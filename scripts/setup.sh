@@ -39,11 +39,13 @@ if [ -n "$missing" ]; then
   apt-get update -q >&2
   # shellcheck disable=SC2086
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2
-  # The tests need these programs; this machine is not to have their rules after its next boot.
+  # The tests need these programs; this machine is not to have their rules, nor their open ports, after its next boot.
   for package in $missing; do
     case $package in
       docker.io) units='docker.service docker.socket' ;;
-      firewalld | fail2ban | crowdsec | crowdsec-firewall-bouncer) units=$package.service ;;
+      openssh-server) units=ssh.service ;;
+      nginx-light) units=nginx.service ;;
+      redis-server | ufw | firewalld | fail2ban | crowdsec | crowdsec-firewall-bouncer) units=$package.service ;;
       *) continue ;;
     esac
     # shellcheck disable=SC2086
