@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { orEmpty, untorn } from './dump.ts'
 import type { Netlink } from './netlink.ts'
 import { answerAttributes, family, NLM_F_DUMP, nftMessage, single, tableName, textOf } from './nfnetlink.ts'
+import { readChains } from './ruleset.ts'
 
 const GETTABLE = nftMessage(1)
 const GETCHAIN = nftMessage(4)
@@ -19,11 +20,8 @@ export function readSetNames(netlink: Netlink): string[] {
 
 /** The names of the chains in our table. */
 export function readChainNames(netlink: Netlink): string[] {
-  const request = single(GETCHAIN, NLM_F_DUMP, family.inet, () => {})
-  const chains = untorn(netlink, (reader) => reader.request(request, 'reading chains')).map(({ body }) =>
-    answerAttributes(body),
-  )
-  return chains.filter((chain) => textOf(chain.get(1)) === tableName).map((chain) => textOf(chain.get(3)))
+  const chains = untorn(netlink, readChains)
+  return chains.flatMap((one) => (one.family === family.inet && one.table === tableName ? [one.name] : []))
 }
 
 const chainAttributes = { name: 3, hook: 4, policy: 5, type: 7 } as const

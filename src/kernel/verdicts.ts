@@ -4,18 +4,10 @@
  * include/uapi/linux/netfilter/nf_tables.h, xt_connmark.h and xt_conntrack.h.
  */
 import type { Admission } from '../model/foreign.ts'
-import { orEmpty } from './dump.ts'
 import type { Netlink } from './netlink.ts'
-import {
-  answerAttributes,
-  attributes,
-  eachAttribute,
-  NLM_F_DUMP,
-  nftMessage,
-  single,
-  textOf,
-} from './nfnetlink.ts'
+import { attributes, eachAttribute, textOf } from './nfnetlink.ts'
 import { data, nested, number, type Parts, register } from './others/expressions.ts'
+import { readRules } from './ruleset.ts'
 
 export interface Place {
   /** As netlink numbers it. */
@@ -40,14 +32,14 @@ interface Ruling {
   readonly outcome: Outcome
 }
 
-const GETRULE = nftMessage(7)
 /** As the kernel allows jumps (NFT_JUMP_STACK_SIZE). */
 const deepest = 16
 
 export function readForwardVerdict(netlink: Netlink, place: Place): ForwardVerdict {
   const admits: Admission[] = []
   const walk = (name: string, depth: number): End => {
-    for (const { conditions, outcome } of readRulings(netlink, { ...place, name })) {
+    for (const { expressions } of readRules(netlink, place.family, place.table, name)) {
+      const { conditions, outcome } = rulingOf(expressions)
       const [only] = conditions
       if (outcome === 'accepts' && conditions.length === 1 && only && only !== 'other') admits.push(only)
       if (conditions.length > 0 || outcome === 'goes on') continue
@@ -59,20 +51,6 @@ export function readForwardVerdict(netlink: Netlink, place: Place): ForwardVerdi
     return 'goes on'
   }
   return { end: walk(place.name, 0), admits }
-}
-
-function readRulings(netlink: Netlink, { family, table, name }: Place): Ruling[] {
-  const request = single(GETRULE, NLM_F_DUMP, family, (to) => {
-    to.text(1, table)
-    to.text(2, name)
-  })
-  return orEmpty(() => netlink.request(request, 'reading rules')).flatMap(({ body }) => {
-    const parts = answerAttributes(body)
-    const expressions = parts.get(4)
-    // A kernel that does not filter gives every rule of the table.
-    if (!expressions || textOf(parts.get(1)) !== table || textOf(parts.get(2)) !== name) return []
-    return [rulingOf(expressions)]
-  })
 }
 
 interface State {

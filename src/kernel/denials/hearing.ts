@@ -1,9 +1,10 @@
 /** Notifications of nftables -> what they change in places of interest, transaction by transaction. */
 import { answerAttributes, attributeIn, nftMessage, textOf } from '../nfnetlink.ts'
 import { type Raw, rawIn } from '../others/sets.ts'
+import { ruleIn } from '../ruleset.ts'
 import { entriesOf } from './entries.ts'
 import { type DenialChange, familyName, type Interest, isAmong, type Place } from './places.ts'
-import { handleOf, ruleEntry } from './reading.ts'
+import { ruleEntry } from './reading.ts'
 
 const NEWRULE = nftMessage(6)
 const DELRULE = nftMessage(8)
@@ -54,9 +55,9 @@ export function hearingOf(interest: Interest): Hearing {
       if (type === NEWRULE || type === DELRULE) {
         const name = textOf(attributeIn(inside, SECOND))
         if (!isAmong(interest.chains, name)) return
-        const parts = answerAttributes(message)
-        const added = type === NEWRULE ? (ruleEntry(parts) ?? []) : []
-        const removed = type === DELRULE ? [handleOf(parts)] : []
+        const rule = ruleIn(answerAttributes(message))
+        const added = type === NEWRULE ? (ruleEntry(rule) ?? []) : []
+        const removed = type === DELRULE ? [String(rule.handle)] : []
         count += 1
         groups.push({ place: { kind: 'chain', family, table, name }, added: [added].flat(), removed })
       } else if (type === NEWCHAIN || type === DELCHAIN) {

@@ -1,26 +1,15 @@
 /** All that other programs' rules may do to a packet from outside: their base chains on its way, and what those lead to. */
-import { readFileSync } from 'node:fs'
 import type { Family } from '../../model/address.ts'
 import type { BaseChain, Chain, Filters, Rule, Step, Verdict } from '../../model/exposure/rules.ts'
-import { orEmpty, untorn } from '../dump.ts'
+import { untorn } from '../dump.ts'
 import type { Netlink } from '../netlink.ts'
-import {
-  answerAttributes,
-  attributes,
-  NLM_F_DUMP,
-  nftMessage,
-  single,
-  tableName,
-  textOf,
-} from '../nfnetlink.ts'
+import { answerAttributes, NLM_F_DUMP, nftMessage, single, textOf } from '../nfnetlink.ts'
 import { hasRest, readElements } from '../others/sets.ts'
+import { ownTables, readChains, readLegacyTables, readRules } from '../ruleset.ts'
 import { type ReadSet, readSteps } from './rules.ts'
 
 const GETTABLE = nftMessage(1)
-const GETCHAIN = nftMessage(4)
-const GETRULE = nftMessage(7)
 const DORMANT = 1
-const own = new Set([tableName, `${tableName}_anchor`])
 const hooks = { 0: 'prerouting', 1: 'input', 2: 'forward' } as const satisfies Record<
   number,
   BaseChain['hook']
@@ -52,26 +41,21 @@ export function readFilters(netlink: Netlink): Filters {
       bases: bases.map(({ number: _number, tableName: _name, ...base }) => base),
       chains,
       cutShort: reading.left < 0,
-      legacy: hasLegacy(),
+      legacy: ([4, 6] as const).some((family) => readLegacyTables(family).length > 0),
     }
   })
 }
 
 function readBaseChains(netlink: Netlink): Base[] {
   const asleep = dormantTables(netlink)
-  const request = single(GETCHAIN, NLM_F_DUMP, 0, () => {})
-  return netlink.request(request, 'reading chains').flatMap(({ body }) => {
-    const parts = answerAttributes(body)
-    const number = body.readUInt8(0)
-    const [family, named] = [tableFamilies[number], textOf(parts.get(1))]
-    const hooked = attributes(parts.get(4) ?? Buffer.alloc(0))
-    const hook = hooks[(hooked.get(1)?.readUInt32BE() ?? 9) as keyof typeof hooks]
-    const type = textOf(parts.get(7))
-    if (!parts.has(4) || !family || !hook || own.has(named) || asleep.has(`${number} ${named}`)) return []
+  return readChains(netlink).flatMap(({ family: number, table: named, name, type, drops, hook: hooked }) => {
+    const family = tableFamilies[number]
+    const hook = hooks[(hooked?.number ?? 9) as keyof typeof hooks]
+    if (!family || !hook || ownTables.has(named) || asleep.has(`${number} ${named}`)) return []
     if (type !== 'filter' && type !== 'nat') return []
-    const policy = parts.get(5)?.readUInt32BE() === 0 ? 'drop' : 'accept'
-    const priority = hooked.get(2)?.readInt32BE() ?? 0
-    const place = { table: `${family[0]} ${named}`, families: family[1], name: textOf(parts.get(3)) }
+    const policy = drops ? 'drop' : 'accept'
+    const place = { table: `${family[0]} ${named}`, families: family[1], name }
+    const priority = hooked?.priority ?? 0
     return [{ ...place, type, hook, priority, policy, number, tableName: named } as const]
   })
 }
@@ -96,7 +80,6 @@ function readTable(
   { number, tableName: table }: Base,
   reading: { left: number },
 ): Map<string, Rule[]> {
-  const request = single(GETRULE, NLM_F_DUMP, number, (to) => to.text(1, table))
   const found = new Map<string, Rule[]>()
   const known = new Map<string, ReturnType<ReadSet>>()
   const readSet: ReadSet = (set) => {
@@ -107,16 +90,11 @@ function readTable(
     known.set(set, read)
     return read
   }
-  for (const { body } of orEmpty(() => netlink.request(request, 'reading rules'))) {
-    const parts = answerAttributes(body)
-    // A kernel that does not filter gives the rules of every table.
-    if (textOf(parts.get(1)) !== table) continue
+  for (const { chain, handle, expressions } of readRules(netlink, number, table)) {
     reading.left -= 1
-    const chain = textOf(parts.get(2))
-    const handle = Number(parts.get(3)?.readBigUInt64BE() ?? 0n)
-    const steps = reading.left < 0 ? unlooked : readSteps(parts.get(4) ?? Buffer.alloc(0), number, readSet)
+    const steps = reading.left < 0 ? unlooked : readSteps(expressions, number, readSet)
     const rules = found.get(chain) ?? []
-    rules.push({ handle, steps })
+    rules.push({ handle: Number(handle), steps })
     found.set(chain, rules)
   }
   return found
@@ -143,15 +121,4 @@ function chainsIn(step: Step): string[] {
         ? step.rows.map(({ verdict }) => verdict)
         : []
   return verdicts.flatMap((verdict) => ('chain' in verdict ? [verdict.chain] : []))
-}
-
-/** The old kernel tables list themselves; nf_tables does not know them. Absent where the kernel has none. */
-function hasLegacy(): boolean {
-  return ['ip_tables_names', 'ip6_tables_names'].some((file) => {
-    try {
-      return readFileSync(`/proc/thread-self/net/${file}`, 'utf8').trim() !== ''
-    } catch {
-      return false
-    }
-  })
 }

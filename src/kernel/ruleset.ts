@@ -1,0 +1,104 @@
+/**
+ * Chains and rules of any table as the kernel tells them, each kind of question in one place. The ruleset as a whole is
+ * never listed. Source: nf_tables_fill_chain_info() and nf_tables_fill_rule_info() in net/netfilter/nf_tables_api.c.
+ */
+import { readFileSync } from 'node:fs'
+import type { Family } from '../model/address.ts'
+import { orEmpty } from './dump.ts'
+import type { Netlink } from './netlink.ts'
+import {
+  answerAttributes,
+  attributes,
+  NLM_F_DUMP,
+  nftMessage,
+  single,
+  tableName,
+  textOf,
+} from './nfnetlink.ts'
+
+const GETCHAIN = nftMessage(4)
+const GETRULE = nftMessage(7)
+const chain = { table: 1, name: 3, hook: 4, policy: 5, type: 7 } as const
+const hook = { number: 1, priority: 2 } as const
+const rule = { table: 1, chain: 2, handle: 3, expressions: 4 } as const
+const NF_DROP = 0
+
+/** Our own tables: whoever asks about other programs leaves them out. */
+export const ownTables: ReadonlySet<string> = new Set([tableName, `${tableName}_anchor`])
+
+/** The families of tables that see packets of IPv4 or IPv6 as such, as nft calls them. */
+export const familyNames: Readonly<Record<number, 'inet' | 'ip' | 'ip6'>> = { 1: 'inet', 2: 'ip', 10: 'ip6' }
+
+export interface ChainInfo {
+  /** As netlink numbers it. */
+  readonly family: number
+  readonly table: string
+  readonly name: string
+  /** `filter`, `nat`, `route`; '' of a chain that rules jump to. */
+  readonly type: string
+  /** Of a base chain. */
+  readonly drops: boolean
+  /** Where the kernel calls it; null: only rules do. */
+  readonly hook: { readonly number: number; readonly priority: number } | null
+}
+
+/** Every chain of every family. */
+export function readChains(netlink: Netlink): ChainInfo[] {
+  const request = single(GETCHAIN, NLM_F_DUMP, 0, () => {})
+  return netlink.request(request, 'reading chains').map(({ body }) => {
+    const parts = answerAttributes(body)
+    const hooked = attributes(parts.get(chain.hook) ?? Buffer.alloc(0))
+    const number = hooked.get(hook.number)?.readUInt32BE()
+    return {
+      family: body.readUInt8(0),
+      table: textOf(parts.get(chain.table)),
+      name: textOf(parts.get(chain.name)),
+      type: textOf(parts.get(chain.type)),
+      drops: parts.get(chain.policy)?.readUInt32BE() === NF_DROP,
+      hook: number === undefined ? null : { number, priority: hooked.get(hook.priority)?.readInt32BE() ?? 0 },
+    }
+  })
+}
+
+export interface RuleInfo {
+  readonly chain: string
+  readonly handle: bigint
+  /** The attribute of that name. */
+  readonly expressions: Buffer
+}
+
+/** The rules of a table, or of one chain of it, in their order; none when there is no such table. */
+export function readRules(netlink: Netlink, family: number, table: string, name?: string): RuleInfo[] {
+  const request = single(GETRULE, NLM_F_DUMP, family, (to) => {
+    to.text(rule.table, table)
+    if (name !== undefined) to.text(rule.chain, name)
+  })
+  return orEmpty(() => netlink.request(request, 'reading rules')).flatMap(({ body }) => {
+    const parts = answerAttributes(body)
+    const found = ruleIn(parts)
+    // A kernel that does not filter gives the rules of every table.
+    const asked = textOf(parts.get(rule.table)) === table && (name === undefined || found.chain === name)
+    return asked ? [found] : []
+  })
+}
+
+/** The rule in the attributes of an answer or of a notification. */
+export function ruleIn(parts: ReadonlyMap<number, Buffer>): RuleInfo {
+  return {
+    chain: textOf(parts.get(rule.chain)),
+    handle: parts.get(rule.handle)?.readBigUInt64BE() ?? 0n,
+    expressions: parts.get(rule.expressions) ?? Buffer.alloc(0),
+  }
+}
+
+/** The tables of iptables-legacy: they list themselves, and nf_tables does not know them. None where the kernel has none. */
+export function readLegacyTables(family: Family): readonly string[] {
+  try {
+    const file = family === 4 ? 'ip_tables_names' : 'ip6_tables_names'
+    return readFileSync(`/proc/thread-self/net/${file}`, 'utf8')
+      .split('\n')
+      .filter((name) => name !== '')
+  } catch {
+    return []
+  }
+}
