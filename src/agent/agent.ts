@@ -15,6 +15,7 @@ import type { Banning } from './banning.ts'
 import type { Beside } from './beside.ts'
 import type { BootFile } from './boot.ts'
 import { Booting } from './booting.ts'
+import type { Containing } from './containing.ts'
 import { countForwards } from './counting.ts'
 import { lookAround, outsideOf } from './exposing.ts'
 import { follower, repairer } from './guarding.ts'
@@ -37,6 +38,7 @@ export interface Machine {
   readonly witness: Witness
   readonly beside: Beside
   readonly bans: Banning
+  readonly containing: Containing
   readonly readHost: () => HostFacts
 }
 
@@ -79,7 +81,7 @@ export class Agent {
       case 'listeners':
         return this.#machine.door.listeners()
       case 'exposed':
-        return lookAround(this.#machine, this.#holding.register)
+        return lookAround(this.#machine, this.#holding.register, this.#machine.containing.seen.containers)
       case 'others':
         return this.#machine.beside.others()
       case 'bans':
@@ -117,7 +119,7 @@ export class Agent {
    * agent can own that in a network namespace; a second one gets a Problem.
    */
   async guard(inTurn: InTurn, telling: Telling): Promise<void> {
-    const { door, beside, bans, forwarding } = this.#machine
+    const { door, beside, bans, containing, forwarding } = this.#machine
     this.#booting.retryIn(inTurn)
     const intruded = repairer(this.#repairs, (report: Report) => inTurn(() => this.#repair(report, telling)))
     const moved = follower(() =>
@@ -134,6 +136,7 @@ export class Agent {
       if (report.kind !== 'elsewhere') intruded(report)
     }, bans.interest)
     beside.watch()
+    containing.watch(async () => {})
     await door.own(anchorText).catch((error: Error) => {
       throw Problem.of('agent-running', { words: error.message }, error)
     })

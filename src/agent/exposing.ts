@@ -3,6 +3,7 @@ import type { Door } from '../kernel/door.ts'
 import { forwardsFrom } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
 import { readLocalAddresses } from '../kernel/services.ts'
+import type { Container } from '../model/container.ts'
 import type { Machine } from '../model/exposure/exposure.ts'
 import type { Filters, Step } from '../model/exposure/rules.ts'
 import type { Register } from '../model/register.ts'
@@ -21,7 +22,11 @@ export async function outsideOf({ door, readHost }: Sight): Promise<readonly str
   return found.length > 0 ? found : readHost().links
 }
 
-export async function lookAround(sight: Sight, { forwards }: Register): Promise<Machine> {
+export async function lookAround(
+  sight: Sight,
+  { forwards }: Register,
+  containers: readonly Container[],
+): Promise<Machine> {
   const { door } = sight
   const outside = await outsideOf(sight)
   const [services, filters] = await Promise.all([door.services(), door.filters()])
@@ -38,6 +43,7 @@ export async function lookAround(sight: Sight, { forwards }: Register): Promise<
     forwarding: outside.flatMap((name) =>
       ([4, 6] as const).filter((family) => forwardsFrom(family, name)).map((family) => `${family} ${name}`),
     ),
+    containers,
   }
 }
 

@@ -12,6 +12,7 @@ import { Agent } from './agent.ts'
 import { Banning } from './banning.ts'
 import { Beside } from './beside.ts'
 import { openBootFile } from './boot.ts'
+import { Containing } from './containing.ts'
 import type { Repair } from './healing.ts'
 import { openRecord } from './record.ts'
 import { serve } from './server.ts'
@@ -40,6 +41,7 @@ const machine = {
   witness: openWitness(own),
   beside: new Beside(door, neighbours),
   bans: new Banning(door),
+  containing: new Containing(),
   readHost,
 }
 const agent = new Agent(machine)

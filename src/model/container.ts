@@ -14,12 +14,17 @@ export interface Container {
   /** What its image or whoever started it names, in its own numbers. */
   readonly exposed: readonly ContainerPort[]
   /** Ports of this machine that Docker leads to it. */
-  readonly published: readonly ContainerPort[]
+  readonly published: readonly PublishedPort[]
 }
 
 export interface ContainerPort {
   readonly protocol: Transport
   readonly port: number
+}
+
+/** `address` is 0.0.0.0 or :: for all. */
+export interface PublishedPort extends ContainerPort {
+  readonly address: string
 }
 
 /** What is known of Docker's containers. */
@@ -61,12 +66,12 @@ export function containerAt(containers: readonly Container[], address: string): 
   return containers.find(({ everyAddress }) => everyAddress.some(({ text }) => text === address))
 }
 
-/** The container to which Docker leads this port of the machine. */
+/** The container for which Docker itself holds this socket (docker-proxy). */
 export function containerBehind(
   containers: readonly Container[],
-  { protocol, port }: ContainerPort,
+  { protocol, address, port }: PublishedPort,
 ): Container | undefined {
   return containers.find(({ published }) =>
-    published.some((one) => one.protocol === protocol && one.port === port),
+    published.some((one) => one.protocol === protocol && one.port === port && one.address === address),
   )
 }

@@ -3,6 +3,7 @@ import type { Machine } from '../../src/agent/agent.ts'
 import { Banning } from '../../src/agent/banning.ts'
 import { Beside } from '../../src/agent/beside.ts'
 import { openBootFile } from '../../src/agent/boot.ts'
+import { Containing } from '../../src/agent/containing.ts'
 import { openRecord } from '../../src/agent/record.ts'
 import { openWitness } from '../../src/agent/witness.ts'
 import type { Door } from '../../src/kernel/door.ts'
@@ -18,6 +19,7 @@ export function machineOf(door: Door, directory: string): Machine {
     witness: openWitness(directory),
     beside: new Beside(door, []),
     bans: new Banning(door),
+    containing: new Containing(() => undefined),
     readHost,
   }
 }

@@ -10,10 +10,14 @@ import { type Running, run } from './process.ts'
 import { isRoot } from './root.ts'
 
 export interface Docker {
+  /** Where it listens, in the words of `DOCKER_HOST`. */
+  readonly socket: string
   /** `docker …`; throws with its words when it fails. */
   runs(...args: readonly string[]): Promise<string>
   /** Starts a container that answers on a TCP port with `says`, and gives its IPv4 address. */
   serves(name: string, port: number, says: string, ...options: readonly string[]): Promise<string>
+  /** Stops the daemon in good order, and its containers with it. */
+  stop(): Promise<void>
   /** Kills the daemon without a warning; its rules stay. */
   kill9(): Promise<void>
   start(): Promise<void>
@@ -62,6 +66,11 @@ export async function startDocker(
     daemon = undefined
     await endContainerd(directory)
   }
+  const stop = async () => {
+    await daemon?.end()
+    daemon = undefined
+    await endContainerd(directory)
+  }
   lab.defer(() => endContainerd(directory))
   await start()
   await mkdir(join(directory, 'image', 'bin'), { recursive: true })
@@ -69,12 +78,14 @@ export async function startDocker(
   await run(['tar', '-C', join(directory, 'image'), '-cf', join(directory, 'image.tar'), '.'])
   await runs('import', join(directory, 'image.tar'), 'busybox')
   return {
+    socket,
     runs,
     serves: async (name, port, says, ...more) => {
       const server = ['nc', '-ll', '-p', `${port}`, '-e', '/bin/busybox', 'echo', says]
       await runs('run', '--detach', '--name', name, ...more, 'busybox', '/bin/busybox', ...server)
       return (await runs('inspect', '--format', '{{.NetworkSettings.IPAddress}}', name)).trim()
     },
+    stop,
     kill9,
     start,
   }

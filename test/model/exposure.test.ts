@@ -72,6 +72,7 @@ function machine(own: Partial<Machine> = {}): Machine {
     ],
     ways: {},
     forwarding: ['4 eth0', '6 eth0'],
+    containers: [],
     ...own,
   }
 }

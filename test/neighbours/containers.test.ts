@@ -144,7 +144,7 @@ describe('a container has the address', () => {
   })
 })
 
-test('ports: those it exposes in its own numbers, and those published in the numbers of the machine, each once', async () => {
+test('ports: those it exposes in its own numbers, and those published in the numbers of the machine, at each address', async () => {
   const ports = [
     { IP: '0.0.0.0', PrivatePort: 80, PublicPort: 8080, Type: 'tcp' },
     { IP: '::', PrivatePort: 80, PublicPort: 8080, Type: 'tcp' },
@@ -158,7 +158,10 @@ test('ports: those it exposes in its own numbers, and those published in the num
         { protocol: 'tcp', port: 80 },
         { protocol: 'udp', port: 53 },
       ],
-      published: [{ protocol: 'tcp', port: 8080 }],
+      published: [
+        { protocol: 'tcp', port: 8080, address: '0.0.0.0' },
+        { protocol: 'tcp', port: 8080, address: '::' },
+      ],
     },
   ])
 })

@@ -1,5 +1,6 @@
 /** What the outside can reach on this machine, and by which rule: the values that are seen, and what is made of them. */
 import type { Address, Family } from '../address.ts'
+import type { Container } from '../container.ts'
 import type { Holder } from '../holder.ts'
 import type { Transport } from '../listen.ts'
 import type { Filters } from './rules.ts'
@@ -33,6 +34,7 @@ export interface Machine {
   readonly ways: Readonly<Record<string, string>>
   /** `4 eth0`: whether what comes by this interface is sent on to others. */
   readonly forwarding: readonly string[]
+  readonly containers: readonly Container[]
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The exposures that nobody declared here: services of this machine, translations of others, and needless permissions. */
+import { type Container, containerAt, containerBehind } from '../container.ts'
 import { describeHolder } from '../holder.ts'
 import { type Box, coalesced, meetBox, withoutBoxes } from './box.ts'
 import { targetWords } from './declared.ts'
@@ -16,7 +17,7 @@ interface Told extends Omit<Exposure, 'interfaces'> {
 
 export function undeclaredOf(machine: Machine, views: readonly View[]): readonly Exposure[] {
   const services = machine.services.flatMap((service) =>
-    views.flatMap((view) => toldOfService(view, service)),
+    views.flatMap((view) => toldOfService(view, service, machine.containers)),
   )
   const translations = views.flatMap((view) => toldOfTranslations(view, machine))
   const permissions = views.flatMap((view) => toldOfPermissions(view, machine.services))
@@ -26,7 +27,7 @@ export function undeclaredOf(machine: Machine, views: readonly View[]): readonly
 const empty = { name: null, since: null, declared: false } as const
 
 /** One socket, by one interface and family: what is open of it, or why nothing is. */
-function toldOfService(view: View, service: Service): readonly Told[] {
+function toldOfService(view: View, service: Service, containers: readonly Container[]): readonly Told[] {
   const { scene, behind } = view
   const { protocol, address, families, port, holder } = service
   if (protocol !== scene.protocol || !families.includes(scene.family)) return []
@@ -39,7 +40,8 @@ function toldOfService(view: View, service: Service): readonly Told[] {
   const all = behind.filter(({ packets }) => !packets.translated).flatMap((fate) => pieces(fate, part))
   const open = all.filter(({ state }) => state !== 'closed')
   const shown = open.length > 0 ? open : all
-  const who = holder ? describeHolder(holder) : 'a program that was not looked up'
+  const inner = containerBehind(containers, service)
+  const who = `${holder ? describeHolder(holder) : 'a program that was not looked up'}${inner ? ` for container ${inner.name}` : ''}`
   const behindIt = service.question ? `${who}; the port is one for the machine's own questions` : who
   return told(view, shown, everywhere).map((one) => ({
     ...one,
@@ -105,7 +107,7 @@ function toldOfTranslations(view: View, machine: Machine): readonly Told[] {
         ...one,
         kind: 'translation',
         ports: portWords(one.box.port),
-        behind: `${whereTo(to)}, by ${programOf(to.place) ?? 'a rule'} (${placeWords(to.place)})`,
+        behind: `${whereTo(to, machine.containers)}, by ${programOf(to.place) ?? 'a rule'} (${placeWords(to.place)})`,
         answered: away || to.address === undefined ? null : isServed(view, machine.services, fates),
         ...(stopped && {
           state: 'closed',
@@ -118,9 +120,15 @@ function toldOfTranslations(view: View, machine: Machine): readonly Told[] {
   })
 }
 
-function whereTo({ address, ports }: NonNullable<Fate['packets']['translated']>): string {
+function whereTo(
+  { address, ports }: NonNullable<Fate['packets']['translated']>,
+  containers: readonly Container[],
+): string {
   if (address === undefined) return 'a target that cannot be read'
-  if (address !== null) return targetWords(address, ports)
+  if (address !== null) {
+    const found = containerAt(containers, address)
+    return `${targetWords(address, ports)}${found ? ` of container ${found.name}` : ''}`
+  }
   return ports ? `port ${ports[0] === ports[1] ? ports[0] : ports.join('-')} of this machine` : 'this machine'
 }
 

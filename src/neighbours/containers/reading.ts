@@ -6,7 +6,9 @@ import {
   type ContainerPort,
   chosenAddresses,
   type Membership,
+  type PublishedPort,
 } from '../../model/container.ts'
+import type { Transport } from '../../model/listen.ts'
 import { ask } from './daemon.ts'
 
 const endpoint = z.object({
@@ -24,7 +26,14 @@ const listed = z.array(
     HostConfig: z.object({ NetworkMode: z.string().optional() }).optional(),
     NetworkSettings: z.object({ Networks: z.record(z.string(), endpoint.nullable()).nullable() }).nullish(),
     Ports: z
-      .array(z.object({ PrivatePort: z.int(), PublicPort: z.int().optional(), Type: z.string() }))
+      .array(
+        z.object({
+          PrivatePort: z.int(),
+          PublicPort: z.int().optional(),
+          Type: z.string(),
+          IP: z.string().optional(),
+        }),
+      )
       .nullish(),
   }),
 )
@@ -85,8 +94,8 @@ function containerOf(
     onHost: owner.HostConfig?.NetworkMode === 'host',
     addresses: running ? chosenAddresses(memberships) : [],
     everyAddress: membershipsOf(one, networks).flatMap(({ addresses }) => addresses),
-    exposed: portsOf(one, ({ PrivatePort }) => PrivatePort),
-    published: portsOf(one, ({ PublicPort }) => PublicPort),
+    exposed: exposedPorts(one),
+    published: publishedPorts(one),
   }
 }
 
@@ -113,13 +122,22 @@ function usable(text: string): Address | undefined {
 
 type Port = NonNullable<Listed['Ports']>[number]
 
-function portsOf({ Ports }: Listed, which: (port: Port) => number | undefined): readonly ContainerPort[] {
-  const found = (Ports ?? []).flatMap((one): readonly ContainerPort[] => {
-    const port = which(one)
-    return port !== undefined && (one.Type === 'tcp' || one.Type === 'udp')
-      ? [{ protocol: one.Type, port }]
+const transports: readonly string[] = ['tcp', 'udp'] satisfies Transport[]
+const isTransport = (type: string): type is Transport => transports.includes(type)
+
+/** One that is published at several addresses is there as often. */
+function exposedPorts({ Ports }: Listed): readonly ContainerPort[] {
+  const found = (Ports ?? []).flatMap(({ Type, PrivatePort }: Port) =>
+    isTransport(Type) ? [{ protocol: Type, port: PrivatePort }] : [],
+  )
+  return [...new Map(found.map((one) => [`${one.protocol}/${one.port}`, one])).values()]
+}
+
+function publishedPorts({ Ports }: Listed): readonly PublishedPort[] {
+  return (Ports ?? []).flatMap(({ Type, PublicPort, IP = '' }: Port) => {
+    const address = readAddress(IP)?.text
+    return isTransport(Type) && PublicPort !== undefined && address !== undefined
+      ? [{ protocol: Type, port: PublicPort, address }]
       : []
   })
-  // Each family has an entry of its own.
-  return [...new Map(found.map((one) => [`${one.protocol}/${one.port}`, one])).values()]
 }

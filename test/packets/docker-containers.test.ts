@@ -1,0 +1,48 @@
+/** Containers of a real dockerd by their names. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { canRunDocker, type Docker, startDocker } from '../lab/docker.ts'
+import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
+import { type Lab, startLab } from '../lab/lab.ts'
+
+const slow = { timeout: 120_000 }
+const patience = { timeout: 30_000 }
+
+describe.runIf(canRunDocker)('containers of dockerd (wants root of the machine)', () => {
+  let lab: Lab
+  let docker: Docker
+  let drawbridge: Drawbridge
+
+  beforeAll(async () => {
+    lab = await startLab()
+    docker = await startDocker(lab, lab.gateway)
+    drawbridge = await startDrawbridge(lab, ['env', `DOCKER_HOST=${docker.socket}`])
+  }, slow.timeout)
+  afterAll(() => lab?.close(), slow.timeout)
+
+  test(
+    'exposure names the container behind a published port, at the rule and at docker-proxy',
+    slow,
+    async () => {
+      await docker.serves('web', 80, 'web', '--publish', '8080:80')
+      const behind = async (kind: string) => {
+        const { exposures } = await drawbridge.api.exposure()
+        return exposures.filter((one) => one.kind === kind && one.ports === '8080').map((one) => one.behind)
+      }
+      const dockers = /by Docker \(table ip6? nat, chain DOCKER, rule handle \d+\)$/
+      await expect
+        .poll(
+          async () => (await behind('translation')).map((one) => one.replace(dockers, 'by Docker')),
+          patience,
+        )
+        .toEqual([
+          '172.17.0.2:80 of container web, by Docker',
+          '[fd00:d::242:ac11:2]:80 of container web, by Docker',
+        ])
+      const served = await behind('service')
+      expect(served).not.toEqual([])
+      for (const one of served) expect(one).toMatch(/ for container web$/)
+      await docker.runs('rm', '--force', 'web')
+      await expect.poll(() => behind('translation'), { timeout: 15_000 }).toEqual([])
+    },
+  )
+})
