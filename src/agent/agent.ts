@@ -16,16 +16,17 @@ import type { Beside } from './beside.ts'
 import type { BootFile } from './boot.ts'
 import { Booting } from './booting.ts'
 import type { Containing } from './containing.ts'
-import { countForwards } from './counting.ts'
-import { lookAround, outsideOf } from './exposing.ts'
+import { outsideOf } from './exposing.ts'
 import { follower, repairer } from './guarding.ts'
 import { type Repair, RepairBook } from './healing.ts'
-import { Holding } from './holding.ts'
+import { Holding, type Learned } from './holding.ts'
 import { Keeper } from './keeper.ts'
+import { readLocated } from './locating.ts'
+import { answerQuestion } from './looking.ts'
 import { mendFlows, takeMark } from './mending.ts'
-import { probe } from './probing.ts'
-import type { AgentMessage, AnswerOf, FactsAnswer, PutAnswer, PutMessage } from './protocol.ts'
+import type { AgentMessage, AnswerOf, FactsAnswer, LocateMessage, PutAnswer, PutMessage } from './protocol.ts'
 import type { SkeletonRecord } from './record.ts'
+import { shield } from './shielding.ts'
 import { weigh } from './weighing.ts'
 import type { Witness } from './witness.ts'
 
@@ -55,7 +56,9 @@ export class Agent {
   readonly #machine: Machine
   readonly #keeper: Keeper
   readonly #repairs = new RepairBook()
-  #holding = new Holding()
+  /** It outlives what is held: a whole message must not close what only a name leads to. */
+  readonly #learned: Learned = { whereabouts: new Map(), down: new Map() }
+  #holding = new Holding(undefined, this.#learned)
   /** The generation that the kernel is known to hold; null: nothing is known, and the next message must be whole. */
   #holds: number | null = null
   #outside: readonly string[] = []
@@ -78,33 +81,22 @@ export class Agent {
         return this.#facts()
       case 'weigh':
         return this.#holds === message.change.base ? weigh(this.#machine, this.#holding, message) : null
-      case 'listeners':
-        return this.#machine.door.listeners()
-      case 'exposed':
-        return lookAround(this.#machine, this.#holding.register, this.#machine.containing.seen.containers)
-      case 'others':
-        return this.#machine.beside.others()
       case 'bans':
         return this.#machine.bans.tell(message.families)
       case 'ban':
         return this.#machine.bans.take(message)
-      case 'holders':
-        return this.#machine.door.holders(message.listeners)
-      case 'probe':
-        return probe(this.#machine.door, this.#holding.register, message.names)
-      case 'sessions':
-        return this.#machine.door.sessions(message.ports)
-      case 'counts':
-        return countForwards(this.#machine.door, this.#holding, message.numbers)
-      case 'witness':
-        return this.#machine.witness.see(message.base, message.digests)
+      case 'locate':
+        return this.#locate(message)
       case 'clear':
         return this.#clear()
+      default:
+        return answerQuestion(this.#machine, this.#holding, message)
     }
   }
 
   async #put(message: PutMessage): Promise<PutAnswer> {
     reach('put-read')
+    if (message.located) await this.#locate({ located: message.located })
     const answer = await (message.base === null ? this.#putWhole(message) : this.#putChange(message))
     if (answer.outcome !== 'whole-wanted') {
       const forwarding = this.#holding.families().length > 0
@@ -166,7 +158,7 @@ export class Agent {
     const { door, readHost } = this.#machine
     this.#marked = await takeMark(door, this.#marked, this.#holding.register.settings.mark)
     const ours = new Set(readHost().addresses)
-    return mendFlows(door, this.#holding.register, { former, present, unknown, ours })
+    return mendFlows(door, this.#holding, { former, present, unknown, ours })
   }
 
   /** Follows the machine: it costs a reading of the routes while nothing has changed. */
@@ -174,17 +166,38 @@ export class Agent {
     const outside = await outsideOf(this.#machine)
     const generation = this.#holds
     if (generation === null || outside.join() === this.#outside.join()) return
-    const difference = this.#holding.takeOutside(outside)
+    // As it was, so that the next look finds the same difference and tries again.
+    await this.#carry(this.#holding.takeOutside(outside), () => this.#holding.takeOutside(this.#outside))
+    this.#outside = outside
+  }
+
+  async #locate(message: Pick<LocateMessage, 'located'>): Promise<Record<never, never>> {
+    await this.learn({ whereabouts: readLocated(message, this.#machine.readHost().addresses) })
+    return {}
+  }
+
+  /** Takes over what is found out about targets; forwards follow at once, and connections as each says. In turn. */
+  async learn(news: Partial<Learned>): Promise<void> {
+    const before = this.#holding.recall(news)
+    const { difference, former, present } = this.#holding.learn(news)
+    if (this.#holds === null || isNothing(difference)) return
+    await this.#carry(difference, () => this.#holding.learn(before))
+    await this.#mend({ former, present, unknown: false })
+  }
+
+  /** Writes what differs within a generation, into the boot file too; what fails is taken back by `revert`. */
+  async #carry(difference: Difference, revert: () => void): Promise<void> {
+    const generation = this.#holds
+    if (generation === null) return
+    const skeleton = this.#keeper.skeleton
     try {
       await this.#keeper.write(this.#holding, difference)
     } catch (error) {
-      // As it was, so that the next look finds the same difference and tries again.
-      this.#holding.takeOutside(this.#outside)
+      revert()
       throw error
     }
-    this.#outside = outside
     if (this.#booting.booted === generation)
-      this.#appendBoot(generation, generation, printDifference(difference), this.#keeper.skeleton)
+      this.#appendBoot(generation, generation, printDifference(difference), skeleton)
   }
 
   #facts(): FactsAnswer {
@@ -205,14 +218,14 @@ export class Agent {
     await this.#refuseOlder(message)
     const closed = message.closed.map((document) => parseForward(document))
     const former = [...closed, ...this.#holding.register.forwards.values()]
-    const holding = new Holding(await this.#machine.bans.settle())
+    const holding = new Holding(await this.#machine.bans.settle(), this.#learned)
     holding.take(message)
     const outside = await outsideOf(this.#machine)
     holding.takeOutside(outside)
     this.#outside = outside
     this.#holds = null
     this.#holding = holding
-    await this.#shield(true)
+    await shield(this.#machine, holding, true)
     const wrote = await this.#keeper.become(holding)
     this.#repairs.settle()
     this.#machine.forwarding.turnOn(holding.families())
@@ -230,7 +243,7 @@ export class Agent {
     const skeleton = this.#keeper.skeleton
     const step = this.#holding.step(message)
     this.#holds = null
-    const shielding = await this.#shield(false)
+    const shielding = await shield(this.#machine, this.#holding, false)
     const difference = { remove: step.difference.remove, add: [...shielding.add, ...step.difference.add] }
     await this.#keeper.write(this.#holding, difference)
     this.#machine.forwarding.turnOn(this.#holding.families())
@@ -244,20 +257,6 @@ export class Agent {
     } else this.#booting.hold()
     const changed = !isNothing(difference) || this.#keeper.skeleton !== skeleton
     return { outcome: changed ? 'written' : 'already-so', ended }
-  }
-
-  /**
-   * Says which families are shielded: those whose forwarding is or will be ours. What an earlier agent has left in the
-   * kernel is evidence too, as its record may be lost.
-   */
-  async #shield(atStart: boolean): Promise<Difference> {
-    const { forwarding, door } = this.#machine
-    if (atStart) {
-      const found = (await door.read(['shielded'])).get('shielded') ?? new Map<string, string>()
-      forwarding.adopt(([4, 6] as const).filter((family) => found.has(`ipv${family}`)))
-    }
-    forwarding.prepare(this.#holding.families())
-    return this.#holding.takeShield(forwarding.switchedOn())
   }
 
   #wholeBoot() {
@@ -293,7 +292,7 @@ export class Agent {
     this.#booting.forget()
     this.#marked = undefined
     this.#holds = null
-    this.#holding = new Holding()
+    this.#holding = new Holding(undefined, this.#learned)
     return {}
   }
 }

@@ -1,6 +1,7 @@
 /** Whom other programs have banned, place by place, and the elements of ours that follow from it. No effects, no clock. */
 import type { Difference } from '../compile/difference.ts'
-import { bannedElement, type Element } from '../compile/elements.ts'
+import type { Element } from '../compile/element.ts'
+import { bannedElement } from '../compile/elements.ts'
 import { readSetName } from '../compile/sets.ts'
 import type { DenialChange, Denials, Entry, Place } from '../kernel/denials/places.ts'
 import { type Address, type Family, networkOf, type Prefix, printPrefix } from '../model/address.ts'

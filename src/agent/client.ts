@@ -19,6 +19,7 @@ const patience = {
   clear: 60_000,
   counts: 30_000,
   facts: 15_000,
+  locate: 60_000,
   listeners: 15_000,
   exposed: 30_000,
   others: 15_000,

@@ -1,5 +1,7 @@
 /** What the elements of forwards have counted, by forward. */
-import { type Element, numberOf } from '../compile/elements.ts'
+
+import { forwardOfMember } from '../compile/delivery.ts'
+import { type Element, numberOf } from '../compile/element.ts'
 import { layoutOf, staticSets } from '../compile/sets.ts'
 import type { Door } from '../kernel/door.ts'
 import type { Holding } from './holding.ts'
@@ -22,7 +24,8 @@ export async function countForwards(
   const totals = new Map<number, Omit<Counted, 'number'>>()
   for (const { set, key, count } of members) {
     const column = set === 'refused' || set === 'limited' ? set : 'connections'
-    const number = numberOf(key.split(' . ')[0] ?? '')
+    const numbered = numberOf(key.split(' . ')[0] ?? '')
+    const number = set.startsWith('members') ? forwardOfMember(numbered) : numbered
     const row = totals.get(number) ?? { connections: 0, refused: 0, limited: 0 }
     totals.set(number, { ...row, [column]: row[column] + count })
   }
@@ -36,6 +39,7 @@ async function countsOf(door: Door, elements: readonly Element[]): Promise<reado
 }
 
 async function allCounts(door: Door): Promise<readonly SetCount[]> {
-  const counts = await door.counts(Object.keys(staticSets).filter((set) => layoutOf(set).counter))
+  const sets = [...Object.keys(staticSets), 'own', 'members4', 'members6']
+  const counts = await door.counts(sets.filter((set) => layoutOf(set).counter))
   return [...counts].flatMap(([set, members]) => [...members].map(([key, count]) => ({ set, key, count })))
 }

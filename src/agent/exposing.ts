@@ -4,9 +4,10 @@ import { forwardsFrom } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
 import { readLocalAddresses } from '../kernel/services.ts'
 import type { Container } from '../model/container.ts'
+import { endpointsOf } from '../model/endpoints.ts'
 import type { Machine } from '../model/exposure/exposure.ts'
 import type { Filters, Step } from '../model/exposure/rules.ts'
-import type { Register } from '../model/register.ts'
+import type { Holding } from './holding.ts'
 
 interface Sight {
   readonly door: Door
@@ -24,20 +25,21 @@ export async function outsideOf({ door, readHost }: Sight): Promise<readonly str
 
 export async function lookAround(
   sight: Sight,
-  { forwards }: Register,
+  { register, known }: Holding,
   containers: readonly Container[],
 ): Promise<Machine> {
   const { door } = sight
   const outside = await outsideOf(sight)
   const [services, filters] = await Promise.all([door.services(), door.filters()])
-  const targets = [...forwards.values()].flatMap((forward) =>
-    forward.targets.map(({ address }) => address.text),
+  const targets = [...register.forwards.values()].flatMap((forward) =>
+    endpointsOf(forward, known).map(({ address }) => address.text),
   )
   const wanted = new Set([...translationTargets(filters), ...targets])
   return {
     services,
     filters,
     outside,
+    whereabouts: Object.fromEntries(known.whereabouts),
     addresses: readLocalAddresses(),
     ways: await door.ways([...wanted].slice(0, mostWays)),
     forwarding: outside.flatMap((name) =>

@@ -1,8 +1,10 @@
 /** What the agent means the kernel to hold: forwards by number, checked again, and the elements they are. No effects. */
 import { type Difference, differenceOf, hold } from '../compile/difference.ts'
-import { type Element, elementsOf, neededSets } from '../compile/elements.ts'
+import type { Element } from '../compile/element.ts'
+import { elementsOf, neededSets } from '../compile/elements.ts'
 import { readSetName } from '../compile/sets.ts'
 import type { Family } from '../model/address.ts'
+import type { Known, Located } from '../model/endpoints.ts'
 import { type Forward, familiesOf, parseForward } from '../model/forward.ts'
 import { parseList, parseMark } from '../model/gateway.ts'
 import { asKept, type Change, Register } from '../model/register.ts'
@@ -29,6 +31,12 @@ interface Others {
   used(): readonly string[]
 }
 
+/** What is found out about targets while they are used. */
+export interface Learned {
+  readonly whereabouts: Map<string, readonly Located[]>
+  readonly down: Map<string, ReadonlySet<string>>
+}
+
 export class Holding {
   readonly register = new Register()
   readonly #numbers = new Map<string, number>()
@@ -38,9 +46,17 @@ export class Holding {
   #shielded: readonly Family[] = []
   readonly #bans: Others | undefined
 
-  /** `bans`: whom other programs keep out. */
-  constructor(bans?: Others) {
+  readonly #learned: Learned
+
+  /** `bans`: whom other programs keep out. `learned`: what names stand for and who is down, as it was known before. */
+  constructor(bans?: Others, learned: Learned = { whereabouts: new Map(), down: new Map() }) {
     this.#bans = bans
+    this.#learned = learned
+  }
+
+  /** What forwards name, and what it stands for now. */
+  get known(): Known {
+    return { lists: this.register.lists, ...this.#learned }
   }
 
   /** Checks every value of the message again and takes it over. Throws a Problem, and then holds nothing of it. */
@@ -51,13 +67,52 @@ export class Holding {
   /** Like `take`, and says what follows for the kernel. Costs what the change is large, not what is held. */
   step(message: PutMessage): Step {
     const change = readChange(message)
-    const touched = this.#touchedBy(change)
+    return this.#stepOf(this.#touchedBy(change), () => {
+      this.#take(message, change)
+      return change.put.map(({ name }) => name)
+    })
+  }
+
+  /** Takes over what names stand for now and which endpoints are down; what is not in `news` stays as it is. */
+  learn(news: Partial<Learned>): Step {
+    const { whereabouts = new Map(), down = new Map() } = news
+    const sending = [...whereabouts.keys()].flatMap((named) => [...this.register.sendingTo(named)])
+    const touched = [...sending.map(({ name }) => name), ...down.keys()]
+    const present = [...new Set(touched)].filter((name) => this.register.forwards.has(name))
+    return this.#stepOf(present, () => {
+      const leaving = this.#needsOf(present)
+      takeAll(this.#learned.whereabouts, whereabouts, (located) => located.length === 0)
+      takeAll(this.#learned.down, down, (endpoints) => endpoints.size === 0)
+      this.#recount(leaving, this.#needsOf(present))
+      return []
+    })
+  }
+
+  /** What is known now of all that `news` is about: learnt again, it takes `news` back. */
+  recall({ whereabouts, down }: Partial<Learned>): Partial<Learned> {
+    const { whereabouts: located, down: dead } = this.#learned
+    return {
+      ...(whereabouts && {
+        whereabouts: new Map([...whereabouts.keys()].map((key) => [key, located.get(key) ?? []])),
+      }),
+      ...(down && {
+        down: new Map([...down.keys()].map((key) => [key, dead.get(key) ?? new Set<string>()])),
+      }),
+    }
+  }
+
+  /** What `work` makes of these forwards, and of those whose names it gives. */
+  #stepOf(touched: readonly string[], work: () => readonly string[]): Step {
     const before = this.#elementsOf(touched)
     const former = this.#named(touched)
-    this.#take(message, change)
-    const names = [...new Set([...touched, ...change.put.map(({ name }) => name)])]
+    const names = [...new Set([...touched, ...work()])]
     const after = this.#elementsOf(names)
     return { difference: differenceOf(hold(before), hold(after)), former, present: this.#named(names) }
+  }
+
+  #recount(leaving: readonly string[], coming: readonly string[]): void {
+    for (const need of leaving) bump(this.#needs, need, -1)
+    for (const need of coming) bump(this.#needs, need, 1)
   }
 
   /** What `work` makes of the register as the message would make it; afterwards everything is as before. */
@@ -87,8 +142,7 @@ export class Holding {
       if (name !== undefined) this.#numbers.set(name, number)
     }
     const coming = this.#needsOf([...new Set([...touched, ...change.put.map(({ name }) => name)])])
-    for (const need of leaving) bump(this.#needs, need, -1)
-    for (const need of coming) bump(this.#needs, need, 1)
+    this.#recount(leaving, coming)
   }
 
   /** Sets the interfaces by which the outside comes. */
@@ -164,7 +218,7 @@ export class Holding {
     return names.flatMap((name) => {
       const forward = this.register.forwards.get(name)
       const number = this.#numbers.get(name)
-      return forward && number !== undefined ? elementsOf({ number, forward }, this.register.lists) : []
+      return forward && number !== undefined ? elementsOf({ number, forward }, this.known) : []
     })
   }
 
@@ -174,10 +228,7 @@ export class Holding {
     return names.flatMap((name) => {
       const forward = this.register.forwards.get(name)
       if (!forward?.enabled) return []
-      return [
-        ...neededSets(forward, this.register.lists),
-        ...familiesOf(forward).map((family) => `IPv${family}`),
-      ]
+      return [...neededSets(forward, this.known), ...familiesOf(forward).map((family) => `IPv${family}`)]
     })
   }
 
@@ -187,6 +238,17 @@ export class Holding {
 
   #outsideElements(): Element[] {
     return this.#outside.map((name) => ({ set: 'outside', key: `"${name}"` }))
+  }
+}
+
+function takeAll<V>(
+  into: Map<string, V>,
+  from: ReadonlyMap<string, V>,
+  isNothing: (value: V) => boolean,
+): void {
+  for (const [key, value] of from) {
+    if (isNothing(value)) into.delete(key)
+    else into.set(key, value)
   }
 }
 

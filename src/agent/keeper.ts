@@ -7,7 +7,7 @@ import {
   isNothing,
   printDifference,
 } from '../compile/difference.ts'
-import type { Element } from '../compile/elements.ts'
+import type { Element } from '../compile/element.ts'
 import { layoutOf, readSetName, staticSets } from '../compile/sets.ts'
 import { type Leftovers, noLeftovers, printSkeleton, type Skeleton, skeletonOf } from '../compile/skeleton.ts'
 import { reach } from '../faults.ts'

@@ -5,6 +5,7 @@ import type { Door } from '../kernel/door.ts'
 import type { TrackedFlow } from '../kernel/flows.ts'
 import type { Mark } from '../model/gateway.ts'
 import type { Register } from '../model/register.ts'
+import type { Holding } from './holding.ts'
 
 /** The connections that a change may concern. */
 export interface Seen {
@@ -26,10 +27,10 @@ export async function takeMark(door: Door, before: Mark | undefined, mark: Mark)
 }
 
 /** Gives how many flows were ended. */
-export async function mendFlows(door: Door, register: Register, left: Left): Promise<number> {
+export async function mendFlows(door: Door, holding: Holding, left: Left): Promise<number> {
   reach('mending')
-  const seen = await seeFlows(door, register, left)
-  const ending = judgeFlows(seen, register, left).filter(({ fate }) => fate !== 'drain')
+  const seen = await seeFlows(door, holding.register, left)
+  const ending = judgeFlows(seen, holding, left).filter(({ fate }) => fate !== 'drain')
   reach('mending-found')
   if (ending.length > 0) await door.endFlows(ending.map(({ flow }) => flow))
   reach('mended')
@@ -47,9 +48,13 @@ export async function seeFlows(door: Door, { settings }: Register, left: Left): 
   }
 }
 
-/** Those that contradict `register`, with what is to become of them. */
-export function judgeFlows({ forwarded, strangers }: Seen, register: Register, left: Left): Judged[] {
-  const judge = judgeOf(register, left)
+/** Those that contradict what is held, with what is to become of them. */
+export function judgeFlows(
+  { forwarded, strangers }: Seen,
+  { register, known }: Holding,
+  left: Left,
+): Judged[] {
+  const judge = judgeOf(register, known, left)
   const overtaker = overtakerOf(register, left)
   return [
     ...forwarded.flatMap((flow) => withFlow(judge(flow), flow)),

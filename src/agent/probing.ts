@@ -8,10 +8,11 @@ import type { Door } from '../kernel/door.ts'
 import { ping } from '../kernel/ping.ts'
 import type { Way } from '../kernel/ways.ts'
 import type { Address } from '../model/address.ts'
+import { endpointsOf, type Known } from '../model/endpoints.ts'
 import type { Forward } from '../model/forward.ts'
+import { mapPort } from '../model/mapping.ts'
 import type { Answering, Reach } from '../model/reach.ts'
-import type { Register } from '../model/register.ts'
-import { mapPort } from '../model/target.ts'
+import type { Holding } from './holding.ts'
 
 /** A host in the next network answers in a millisecond; whoever opens a forward waits no longer than this. */
 const patience = 300
@@ -20,20 +21,20 @@ const mostTargets = 20
 /** What was found of the targets of these forwards, in their order. */
 export async function probe(
   door: Door,
-  { forwards }: Register,
+  { register: { forwards }, known }: Holding,
   names: readonly string[],
 ): Promise<readonly Reach[]> {
-  const questions = names.flatMap((name) => questionsOf(forwards.get(name))).slice(0, mostTargets)
+  const questions = names.flatMap((name) => questionsOf(forwards.get(name), known)).slice(0, mostTargets)
   return Promise.all(questions.map((question) => ask(door, question)))
 }
 
 type Question = Pick<Reach, 'forward' | 'address' | 'port'>
 
 /** TCP can be asked; of UDP and of ping it can only be asked whether the host is there. */
-function questionsOf(forward: Forward | undefined): readonly Question[] {
+function questionsOf(forward: Forward | undefined, known: Known): readonly Question[] {
   if (!forward?.enabled) return []
-  const { name, listen, targets } = forward
-  return targets.map(({ address, ports }) => {
+  const { name, listen } = forward
+  return endpointsOf(forward, known).map(({ address, ports }) => {
     const tcp = listen.kind === 'ports' && listen.protocols.includes('tcp')
     return { forward: name, address, port: tcp ? mapPort(ports, listen.ports[0]?.first ?? 0, listen) : null }
   })

@@ -16,7 +16,21 @@ import type { Repairs } from './healing.ts'
 import type { Place } from './witness.ts'
 
 const generation = z.int().min(0)
+/** A member of a pool has a number of its own: that of the forward, and one byte more. */
+const mostNumber = 0xffffff
+
 const digest = z.string().regex(/^[0-9a-f]{64}$/)
+
+const whereabouts = z.strictObject({
+  name: z.string(),
+  at: z.array(
+    z.strictObject({
+      address: z.string(),
+      port: z.int().min(1).max(65535).optional(),
+      weight: z.int().min(1).max(65535).optional(),
+    }),
+  ),
+})
 
 /**
  * Makes the kernel hold a generation. With `base` the message has only what changed since that generation; without, it
@@ -35,8 +49,10 @@ const putMessage = z.strictObject({
   locked: z.boolean(),
   lists: z.array(z.strictObject({ name: z.string(), entries: z.array(z.string()) })),
   removedLists: z.array(z.string()),
-  forwards: z.array(z.strictObject({ number: z.int().min(1).max(0xffffffff), forward: forwardDocument })),
+  forwards: z.array(z.strictObject({ number: z.int().min(1).max(mostNumber), forward: forwardDocument })),
   removed: z.array(z.string()),
+  /** What names that the forwards have as targets stand for now. */
+  located: z.array(whereabouts).optional(),
   /**
    * Forwards that gave up their opening in the newest changes, as they were, newest first; with the whole gateway only. An
    * agent that starts learns from them what is to become of the connections that it finds.
@@ -79,6 +95,8 @@ export const agentMessage = z.discriminatedUnion('verb', [
     added: z.array(z.strictObject({ address: z.string(), lasts: z.int().min(0) })),
     removed: z.array(z.string()),
   }),
+  /** What host names and service records stand for now; nothing any more where there is no address. */
+  z.strictObject({ verb: z.literal('locate'), located: z.array(whereabouts) }),
   /** Who holds these listening sockets, in their order. */
   z.strictObject({ verb: z.literal('holders'), listeners: z.array(listener).max(20) }),
   /** Whether the targets of these forwards answer. */
@@ -100,6 +118,7 @@ export const agentMessage = z.discriminatedUnion('verb', [
 export type AgentMessage = z.infer<typeof agentMessage>
 export type PutMessage = z.infer<typeof putMessage>
 
+export type LocateMessage = z.infer<typeof agentMessage> & { readonly verb: 'locate' }
 export type BanMessage = z.infer<typeof agentMessage> & { readonly verb: 'ban' }
 export type WeighMessage = z.infer<typeof weighMessage>
 
@@ -150,6 +169,7 @@ export interface AnswerOf {
   readonly bans: Bans
   /** `whole-wanted`: the agent does not know what was before. */
   readonly ban: { readonly outcome: 'taken' | 'whole-wanted' }
+  readonly locate: Record<never, never>
   readonly holders: readonly Holder[]
   readonly probe: readonly Reach[]
   readonly sessions: readonly Session[]

@@ -15,9 +15,9 @@ export async function weigh(
   const { register } = holding
   const left: Left = { ...holding.tries(change, (touched) => touched), unknown: false, ours }
   const seen = await seeFlows(door, register, left)
-  const before = judgeOf(register, { ...left, former: [], present: [] })
+  const before = judgeOf(register, holding.known, { ...left, former: [], present: [] })
   const judged = holding
-    .tries(change, () => judgeFlows(seen, register, left))
+    .tries(change, () => judgeFlows(seen, holding, left))
     // What drains already does so because of an older change.
     .filter(({ flow, fate }) => !flow.over && before(flow)?.fate !== fate)
   const owned = new Set(own.map(({ address, port }) => `${address} ${port}`))

@@ -21,7 +21,12 @@ export function exposureLook(agent: AgentClient, store: Store, now: () => number
     const machine = await agent.ask({ verb: 'exposed' })
     const forwards = inOrder(store)
     const { locked, mark } = store.register.settings
-    const { exposures, warnings } = reportOf(machine, { forwards, locked, mark })
+    const { exposures, warnings } = reportOf(machine, {
+      forwards,
+      locked,
+      mark,
+      whereabouts: new Map(Object.entries(machine.whereabouts)),
+    })
     const open = exposures.flatMap(({ kind, state, name }) =>
       kind === 'forward' && state !== 'closed' && name ? [name] : [],
     )

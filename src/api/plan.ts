@@ -1,6 +1,7 @@
 /** A change in the operator's words and in the kernel's. Pure. */
 import { differenceOf, hold, printDifference } from '../compile/difference.ts'
 import { elementsOf } from '../compile/elements.ts'
+import { nothingKnown } from '../model/endpoints.ts'
 import { describeForward, type Forward } from '../model/forward.ts'
 import { printMark, type Settings } from '../model/gateway.ts'
 import { type Change, listsAfter, type Register } from '../model/register.ts'
@@ -69,8 +70,12 @@ function planNft(store: Store, change: Change): string {
     number: provisional.get(forward.name) ?? store.numberOf(forward.name),
     forward,
   })
-  const before = [...former, ...relisted].flatMap((forward) => elementsOf(numbered(forward), lists))
-  const wanted = [...change.put, ...relisted].flatMap((forward) => elementsOf(numbered(forward), after))
+  const before = [...former, ...relisted].flatMap((forward) =>
+    elementsOf(numbered(forward), { ...nothingKnown, lists }),
+  )
+  const wanted = [...change.put, ...relisted].flatMap((forward) =>
+    elementsOf(numbered(forward), { ...nothingKnown, lists: after }),
+  )
   return printDifference(differenceOf(hold(before), hold(wanted)))
 }
 

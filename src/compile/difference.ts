@@ -1,5 +1,5 @@
 /** Two states of some elements -> what to take out and what to put in. */
-import type { Element } from './elements.ts'
+import type { Element } from './element.ts'
 import { layoutOf } from './sets.ts'
 
 /** Applied as one transaction: first everything in `remove`, then everything in `add`. */

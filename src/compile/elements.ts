@@ -1,45 +1,28 @@
 /** forward -> map elements. Pure: same input, same bytes. This is all that one forward is in the kernel. */
 import { type Address, type Family, networkOf, type Prefix } from '../model/address.ts'
+import type { Known } from '../model/endpoints.ts'
 import { type Forward, familiesOf, type SourceNat } from '../model/forward.ts'
 import type { Numbered } from '../model/gateway.ts'
-import type { Listen, Place } from '../model/listen.ts'
-import { eachPort } from '../model/ports.ts'
+import type { Place } from '../model/listen.ts'
 import type { List, Source } from '../model/sources.ts'
-import { mapPort, type Target } from '../model/target.ts'
+import { deliveryElements, deliverySets, openingsIn } from './delivery.ts'
+import { classid, type Element } from './element.ts'
 import { readSetName, setName } from './sets.ts'
-
-/** One element: `key` and `data` are its fields as nft prints them, joined by ` . `. */
-export interface Element {
-  readonly set: string
-  readonly key: string
-  readonly data?: string
-}
 
 export type Lists = ReadonlyMap<string, List>
 
 /** The elements of one forward; none when it is switched off. */
-export function elementsOf({ number, forward }: Numbered, lists: Lists): readonly Element[] {
+export function elementsOf({ number, forward }: Numbered, known: Known): readonly Element[] {
   if (!forward.enabled) return []
   const id = classid(number)
   return [
     ...openingsOf(id, forward),
-    ...targetsOf(id, forward),
+    ...deliveryElements(number, forward, known),
     ...guardOf(id, forward),
-    ...sourcesOf(id, forward, lists),
+    ...sourcesOf(id, forward, known.lists),
     ...sourceNatOf(id, forward),
     ...limitsOf(id, forward),
   ]
-}
-
-/** A number as a traffic class id, which is how nft writes `meta priority`: two 16-bit halves in hexadecimal. */
-export function classid(number: number): string {
-  return `${(number >>> 16).toString(16)}:${(number & 0xffff).toString(16)}`
-}
-
-/** The number that a class id stands for. */
-export function numberOf(id: string): number {
-  const [major = '', minor = ''] = id.split(':')
-  return Number.parseInt(major, 16) * 0x10000 + Number.parseInt(minor, 16)
 }
 
 /** The element that keeps a network out of every forward. */
@@ -47,13 +30,14 @@ export function bannedElement({ family, length, text }: Prefix): Element {
   return { set: setName({ kind: 'banned', family, length }), key: text }
 }
 
-function openingsOf(id: string, { listen, targets }: Forward): Element[] {
+function openingsOf(id: string, forward: Forward): Element[] {
+  const { listen } = forward
   if (listen.kind === 'ping') {
     return [{ set: `pings${listen.address.family}`, key: listen.address.text, data: id }]
   }
-  return targets.flatMap(({ address }) => {
-    const { set, prefix } = placeKey(listen.place, address.family)
-    return eachOpening(listen).map(({ opening }) => ({ set, key: `${prefix} . ${opening}`, data: id }))
+  return familiesOf(forward).flatMap((family) => {
+    const { set, prefix } = placeKey(listen.place, family)
+    return openingsIn(listen).map(({ opening }) => ({ set, key: `${prefix} . ${opening}`, data: id }))
   })
 }
 
@@ -66,32 +50,6 @@ function placeKey(place: Place, family: Family): { set: string; prefix: string }
     case 'interface':
       return { set: 'openings_on', prefix: `"${place.name}" . ipv${family}` }
   }
-}
-
-function eachOpening(listen: Listen & { kind: 'ports' }): { opening: string; port: number }[] {
-  return listen.protocols.flatMap((protocol) =>
-    [...eachPort(listen.ports)].map((port) => ({ opening: `${protocol} . ${port}`, port })),
-  )
-}
-
-function targetsOf(id: string, { listen, targets }: Forward): Element[] {
-  return targets.flatMap((target) =>
-    listen.kind === 'ping' ? [pingTarget(id, target)] : portTargets(id, listen, target),
-  )
-}
-
-function pingTarget(id: string, { address }: Target): Element {
-  return { set: `ping_targets${address.family}`, key: id, data: address.text }
-}
-
-/** One element per port: `dnat to a:lo-hi` would put every port on `lo`, as the kernel takes the first free one. */
-function portTargets(id: string, listen: Listen & { kind: 'ports' }, { address, ports }: Target): Element[] {
-  const set = `targets${address.family}`
-  return eachOpening(listen).map(({ opening, port }) => ({
-    set,
-    key: `${id} . ${opening}`,
-    data: `${address.text} . ${mapPort(ports, port, listen)}`,
-  }))
 }
 
 /** Forwards with sources or limits are looked at twice; the others pay one look-up for not being so. */
@@ -120,9 +78,14 @@ export function prefixesOf(sources: readonly Source[], lists: Lists): readonly P
 }
 
 /** The sets made by need in which the forward has elements. */
-export function neededSets(forward: Forward, lists: Lists): readonly string[] {
-  const elements = [...sourcesOf('', forward, lists), ...sourceNatOf('', forward), ...limitsOf('', forward)]
-  return [...new Set(elements.map(({ set }) => set))].filter((set) => readSetName(set))
+export function neededSets(forward: Forward, known: Known): readonly string[] {
+  const elements = [
+    ...sourcesOf('', forward, known.lists),
+    ...sourceNatOf('', forward),
+    ...limitsOf('', forward),
+  ]
+  const sets = [...deliverySets(forward, known), ...elements.map(({ set }) => set)]
+  return [...new Set(sets)].filter((set) => readSetName(set))
 }
 
 function distinct(elements: Element[]): Element[] {

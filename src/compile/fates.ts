@@ -1,10 +1,11 @@
 /** What becomes of established connections when the forwards are as a register has them now. Pure. */
-import { type Address, networkOf } from '../model/address.ts'
+import { networkOf } from '../model/address.ts'
+import { endpointsOf, type Known } from '../model/endpoints.ts'
 import type { Forward } from '../model/forward.ts'
 import { Openings } from '../model/openings.ts'
 import type { Register } from '../model/register.ts'
 import { admitterOf } from './elements.ts'
-import { agrees, type Flow, mustEnd } from './flows.ts'
+import { agrees, type Flow, isUntranslated, type Judging, mustEnd } from './flows.ts'
 
 /**
  * What a change makes of a connection that contradicts it. `move`: its next packet goes to the new target; `break`: it
@@ -30,24 +31,23 @@ export interface Verdict {
   readonly fate: Fate
 }
 
-type Admits = (address: Address) => boolean
-
 /** Judges connections that carry our mark; undefined: it is as the forwards want it. */
 export function judgeOf(
   register: Register,
+  known: Known,
   { former, unknown, ours }: Left,
 ): (flow: Flow) => Verdict | undefined {
-  const admits = admittersOf(register)
+  const judging = judgings(known)
   const takerBefore = formerTaker(former)
   return (flow) => {
     if (register.settings.locked) return lockedVerdict(flow, takerBefore(flow), ours)
     const now = takersOf(flow, register.openings)
-    if (now.some((forward) => agrees(flow, forward, admits(forward)))) return undefined
+    if (now.some((forward) => agrees(flow, judging(forward)))) return undefined
     const judge = now[0] ?? takerBefore(flow)
     if (!judge && !unknown) return undefined
     const forward = judge?.name ?? ''
     if (!mustEnd(flow, judge?.onChange ?? 'drain')) return { forward, fate: 'drain' }
-    const taken = now.some((taker) => taker.enabled && admits(taker)({ ...flow, text: flow.source }))
+    const taken = now.some((taker) => taker.enabled && judging(taker).admits({ ...flow, text: flow.source }))
     return { forward, fate: taken && flow.protocol !== 'tcp' ? 'move' : 'break' }
   }
 }
@@ -63,8 +63,7 @@ export function overtakerOf(
   const { forwards, openings, settings } = register
   const taking = new Set([...(present === 'all' ? forwards.values() : present)].filter(takesDatagrams))
   return (flow) => {
-    const untranslated = flow.target === flow.destination && flow.targetPort === flow.port
-    if (settings.locked || flow.protocol === 'tcp' || !untranslated) return undefined
+    if (settings.locked || flow.protocol === 'tcp' || !isUntranslated(flow)) return undefined
     if (!ours.has(flow.destination)) return undefined
     const taker = takersOf(flow, openings).find((forward) => taking.has(forward))
     return taker && { forward: taker.name, fate: 'move' }
@@ -116,13 +115,17 @@ function layerOf(forward: Forward): Openings {
   return layer
 }
 
-/** Whom a forward admits is worked out once for all flows, as a list may have thousands of prefixes. */
-function admittersOf({ lists }: Register): (forward: Forward) => Admits {
-  const known = new Map<Forward, Admits>()
+/** Whom a forward admits, and where it sends, is worked out once for all flows: a list may have thousands of prefixes. */
+function judgings(known: Known): (forward: Forward) => Judging {
+  const made = new Map<Forward, Judging>()
   return (forward) => {
-    const admits = known.get(forward) ?? admitterOf(forward, lists)
-    known.set(forward, admits)
-    return admits
+    const judging = made.get(forward) ?? {
+      forward,
+      endpoints: endpointsOf(forward, known),
+      admits: admitterOf(forward, known.lists),
+    }
+    made.set(forward, judging)
+    return judging
   }
 }
 

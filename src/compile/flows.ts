@@ -1,7 +1,8 @@
 /** Which established connections contradict the forwards as they are now. Pure. */
 import type { Address, Family } from '../model/address.ts'
-import type { Forward, OnChange } from '../model/forward.ts'
-import { mapPort } from '../model/target.ts'
+import type { Endpoint } from '../model/endpoints.ts'
+import { type Forward, isOwn, type OnChange } from '../model/forward.ts'
+import { mapPort } from '../model/mapping.ts'
 
 /** A tracked connection: what the client asked for, and who answers it. */
 export interface Flow {
@@ -17,14 +18,32 @@ export interface Flow {
   readonly targetPort: number
 }
 
-/** Whether the forward, as it is now and with whom it admits, would send this flow where it goes. */
-export function agrees(flow: Flow, forward: Forward, admits: (address: Address) => boolean): boolean {
-  if (!forward.enabled) return false
-  const target = forward.targets.find(({ address }) => address.family === flow.family)
-  if (!target || target.address.text !== flow.target) return false
-  if (!admits({ family: flow.family, text: flow.source })) return false
-  const { listen } = forward
-  return listen.kind === 'ping' || mapPort(target.ports, flow.port, listen) === flow.targetPort
+/** A forward as it is now: where it sends, and whom it admits. */
+export interface Judging {
+  readonly forward: Forward
+  readonly endpoints: readonly Endpoint[]
+  readonly admits: (address: Address) => boolean
+}
+
+/** Whether the forward would send this flow where it goes, or lets it go on there. */
+export function agrees(flow: Flow, { forward, endpoints, admits }: Judging): boolean {
+  if (!forward.enabled || !admits({ family: flow.family, text: flow.source })) return false
+  if (isOwn(forward)) return isUntranslated(flow)
+  return endpoints.some((endpoint) => isAt(flow, endpoint, forward) && mayStay(flow, endpoint, forward))
+}
+
+export function isUntranslated({ target, targetPort, destination, port }: Flow): boolean {
+  return target === destination && targetPort === port
+}
+
+function isAt(flow: Flow, { address, ports }: Endpoint, { listen }: Forward): boolean {
+  if (address.text !== flow.target) return false
+  return listen.kind === 'ping' || mapPort(ports, flow.port, listen) === flow.targetPort
+}
+
+/** TCP with an endpoint that takes nothing new ends by itself; datagrams have no end, and move. */
+function mayStay({ protocol }: Flow, { state }: Endpoint, { onAllDown }: Forward): boolean {
+  return state === 'up' || protocol === 'tcp' || (state === 'down' && onAllDown === 'keep')
 }
 
 /**

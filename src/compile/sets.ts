@@ -15,6 +15,7 @@ export type FieldType =
   | 'ipv6_addr'
   | 'ifname'
   | 'iface_index'
+  | 'slot'
 
 /** The layout of a set (no `data`) or map. `dynamic` sets are filled by packets, so nobody compares their elements. */
 export interface SetLayout {
@@ -50,6 +51,9 @@ export const staticSets: Readonly<Record<string, SetLayout>> = {
   hairpin: { key: ['iface_index', 'iface_index'], dynamic: {} },
 }
 
+/** How a pool picks one of its slots. */
+type Picking = 'random' | 'round-robin' | 'source'
+
 /** A set made when the first forward needs it and removed with the last one. */
 export type NamedSet =
   /** Allowed sources of one prefix length: the address is masked before the look-up, so a hash set does. */
@@ -64,6 +68,14 @@ export type NamedSet =
   | { readonly kind: 'shielded' }
   /** Whom another program has banned, masked like `allowed`. */
   | { readonly kind: 'banned'; readonly family: 4 | 6; readonly length: number }
+  /** The forwards that open a service of this machine. */
+  | { readonly kind: 'own' }
+  /** The forwards whose targets do not take connections now, with the family. */
+  | { readonly kind: 'refusing' }
+  /** Which member of a pool is in each of its slots: one set for all pools with so many. */
+  | { readonly kind: 'pool'; readonly family: 4 | 6; readonly balance: Picking; readonly slots: number }
+  /** Where the members of pools are. */
+  | { readonly kind: 'members'; readonly family: 4 | 6 }
 
 export function setName(set: NamedSet): string {
   switch (set.kind) {
@@ -74,15 +86,39 @@ export function setName(set: NamedSet): string {
       return `rate_${set.count}_${set.per}`
     case 'open':
       return `open_${set.count}`
+    case 'pool':
+      return `pool${set.family}_${pickings[set.balance]}_${set.slots}`
+    case 'members':
+      return `members${set.family}`
     case 'chosen':
     case 'shielded':
+    case 'own':
+    case 'refusing':
       return set.kind
   }
 }
 
+const pickings = { random: 'random', 'round-robin': 'turn', source: 'source' } as const
+
+const plain = ['chosen', 'shielded', 'own', 'refusing'] as const
+
 /** Reads a name that `setName` made; undefined for every other name. */
 export function readSetName(name: string): NamedSet | undefined {
-  if (name === 'chosen' || name === 'shielded') return { kind: name }
+  const kind = plain.find((one) => one === name)
+  if (kind) return { kind }
+  return readPoolName(name) ?? readNumberedName(name)
+}
+
+function readPoolName(name: string): NamedSet | undefined {
+  if (name === 'members4' || name === 'members6')
+    return { kind: 'members', family: name === 'members4' ? 4 : 6 }
+  const [, family, picking, slots] = /^pool([46])_(random|turn|source)_(\d+)$/.exec(name) ?? []
+  if (slots === undefined) return undefined
+  const balance = picking === 'turn' ? 'round-robin' : picking === 'source' ? 'source' : 'random'
+  return { kind: 'pool', family: family === '4' ? 4 : 6, balance, slots: Number(slots) }
+}
+
+function readNumberedName(name: string): NamedSet | undefined {
   const match = /^(?:(allowed|banned)([46])_(\d+)|rate_(\d+)_(second|minute|hour)|open_(\d+))$/.exec(name)
   if (!match) return undefined
   const [, whom, family, length, rate, per, open] = match
@@ -112,8 +148,16 @@ export function layoutOf(name: string): SetLayout {
 
 function namedLayout(set: NamedSet): SetLayout {
   if (set.kind === 'shielded') return { key: ['nf_proto'] }
+  if (set.kind === 'own') return { key: ['classid'], counter: true }
+  if (set.kind === 'refusing') return { key: ['classid', 'nf_proto'] }
+  if (set.kind === 'pool') return { key: ['classid', 'slot'], data: ['classid'] }
+  if (set.kind === 'members') return membersLayout(set.family)
   if (set.kind === 'banned') return { key: [addressType(set.family)], counter: true }
   return { key: set.kind === 'allowed' ? ['classid', addressType(set.family)] : ['classid'] }
+}
+
+function membersLayout(family: 4 | 6): SetLayout {
+  return { key: ['classid', ...listen], data: [addressType(family), 'inet_service'], counter: true }
 }
 
 function addressType(family: 4 | 6): FieldType {

@@ -2,7 +2,15 @@
 import ipaddr from 'ipaddr.js'
 import type { Family } from '../model/address.ts'
 import type { Mark } from '../model/gateway.ts'
-import { layoutOf, meterName, type NamedSet, readSetName, setName, staticSets } from './sets.ts'
+import {
+  layoutOf,
+  meterName,
+  type NamedSet,
+  readSetName,
+  type SetLayout,
+  setName,
+  staticSets,
+} from './sets.ts'
 
 /** What the static part depends on. */
 export interface SkeletonFacts {
@@ -52,9 +60,10 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
       },
       { name: 'forwards', rules: finding },
       { name: 'ports', rules: findingPorts },
-      { name: 'forwarded', rules: [...used.flatMap(banRules), ...forwarded(facts.mark)] },
+      { name: 'forwarded', rules: [...used.flatMap(banRules), ...forwarded(facts.mark, used)] },
       { name: 'guard', rules: ['meta priority @restricted jump sources', ...used.flatMap(limitRules)] },
       { name: 'sources', rules: [...used.flatMap(allowRules), 'meta priority @refused drop', 'drop'] },
+      ...(used.some(({ kind }) => kind === 'members') ? [{ name: 'members', rules: members }] : []),
       ...(choosing
         ? [
             { name: 'source_nat', rules: findingAgain },
@@ -101,18 +110,51 @@ const findingAgain = [
 ]
 
 /** May this source use it, and how often; then mark the connection as ours and translate. */
-function forwarded({ value, mask }: Mark): string[] {
+function forwarded({ value, mask }: Mark, used: readonly NamedSet[]): string[] {
+  const has = (kind: NamedSet['kind']) => used.some((set) => set.kind === kind)
   return [
     'meta priority @guarded jump guard',
+    ...(has('refusing') ? refusing : []),
     `ct mark set ct mark & ${hex(~mask >>> 0)} | ${hex(value)}`,
+    // Its counter and our mark are all that a service of this machine needs.
+    ...(has('own') ? ['meta priority @own accept'] : []),
     'update @hairpin { iif . iif }',
     // Without the family first, the look-up of the other family's map would be made, and counted, all the same.
     'meta nfproto ipv4 dnat ip to meta priority . meta l4proto . th dport map @targets4',
     'meta nfproto ipv6 dnat ip6 to meta priority . meta l4proto . th dport map @targets6',
     'meta nfproto ipv4 dnat ip to meta priority map @ping_targets4',
     'meta nfproto ipv6 dnat ip6 to meta priority map @ping_targets6',
+    ...used.flatMap(poolRules),
   ]
 }
+
+/**
+ * Nobody is there to take it, and the client should know at once. The kernel rejects in prerouting since 5.9 (commit
+ * f53b9b0bdc59), and lets a chain of type nat do so as it asks for the hook alone (nft_reject_validate).
+ */
+const refusing = [
+  'meta priority . meta nfproto @refusing meta l4proto tcp reject with tcp reset',
+  'meta priority . meta nfproto @refusing reject',
+]
+
+/** The member's number takes the place of the forward's. One rule for all pools of a size; a pool that is none of it goes on. */
+function poolRules(set: NamedSet): string[] {
+  if (set.kind !== 'pool') return []
+  const { family, balance, slots } = set
+  const picks = {
+    random: `numgen random mod ${slots}`,
+    'round-robin': `numgen inc mod ${slots}`,
+    // The seed is said, as the kernel would choose another at each load.
+    source: `jhash ${family === 4 ? 'ip' : 'ip6'} saddr mod ${slots} seed 0x2db00000`,
+  } as const
+  const slot = `meta priority . ${picks[balance]}`
+  return [`meta nfproto ipv${family} meta priority set ${slot} map @${setName(set)} goto members`]
+}
+
+const members = ([4, 6] as const).map(
+  (family) =>
+    `meta nfproto ipv${family} dnat ${family === 4 ? 'ip' : 'ip6'} to meta priority . meta l4proto . th dport map @members${family}`,
+)
 
 /**
  * The kernel keeps the pairs (x, x) of interfaces seen by new forwarded connections in @hairpin, so "in and out by the
@@ -228,11 +270,20 @@ export function printSkeleton(skeleton: Skeleton, leftovers: Leftovers = noLefto
 function printSet(name: string): string {
   const { key, data, counter, dynamic } = layoutOf(name)
   const parts = [
-    `type ${key.join(' . ')}${data ? ` : ${data.join(' . ')}` : ''};`,
+    `${typesOf(key, data)};`,
     ...(counter ? ['counter;'] : []),
     ...(dynamic ? ['size 1048576;'] : []),
     ...(dynamic?.forgets ? [`flags dynamic,timeout; timeout ${dynamic.forgets};`] : []),
     ...(dynamic && !dynamic.forgets ? ['flags dynamic;'] : []),
   ]
   return `add ${data ? 'map' : 'set'} inet drawbridge ${name} { ${parts.join(' ')} }`
+}
+
+/**
+ * nft has no name for the type of a slot, which is what numgen gives. Of jhash it must not be said: nft 1.0.6 stores that
+ * expression with the set and crashes when it lists it again.
+ */
+function typesOf(key: SetLayout['key'], data: SetLayout['data']): string {
+  if (key.includes('slot')) return 'typeof meta priority . numgen random mod 2 : meta priority'
+  return `type ${key.join(' . ')}${data ? ` : ${data.join(' . ')}` : ''}`
 }

@@ -1,7 +1,7 @@
 /** Fields of set elements: nft's text <-> the kernel's bytes. Each field of a concatenation is padded to four bytes. */
 import { endianness } from 'node:os'
 import ipaddr from 'ipaddr.js'
-import { classid, numberOf } from '../compile/elements.ts'
+import { classid, numberOf } from '../compile/element.ts'
 import type { FieldType } from '../compile/sets.ts'
 
 interface Codec {
@@ -19,6 +19,13 @@ function named(names: Readonly<Record<string, number>>): Codec {
     write: (text, to, at) => to.writeUInt8(names[text] ?? Number(text), at),
     read: (bytes, at) => byNumber.get(bytes.readUInt8(at)) ?? String(bytes.readUInt8(at)),
   }
+}
+
+const machineInteger: Codec = {
+  size: 4,
+  write: (text, to, at) =>
+    littleEndian ? to.writeUInt32LE(Number(text), at) : to.writeUInt32BE(Number(text), at),
+  read: (bytes, at) => String(littleEndian ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at)),
 }
 
 const codecs = {
@@ -52,12 +59,9 @@ const codecs = {
     write: (text, to, at) => to.write(text.slice(1, -1), at, 15, 'latin1'),
     read: (bytes, at) => `"${bytes.toString('latin1', at, at + 16).replace(/\0.*$/s, '')}"`,
   },
-  iface_index: {
-    size: 4,
-    write: (text, to, at) =>
-      littleEndian ? to.writeUInt32LE(Number(text), at) : to.writeUInt32BE(Number(text), at),
-    read: (bytes, at) => String(littleEndian ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at)),
-  },
+  iface_index: machineInteger,
+  // What numgen and jhash make.
+  slot: machineInteger,
 } as const satisfies Record<FieldType, Codec>
 
 const padded = (size: number) => (size + 3) & ~3

@@ -1,6 +1,6 @@
 /** Our table in the kernel: elements written, read back and counted by netlink. Source: uapi/linux/netfilter/nf_tables.h. */
 import type { Difference } from '../compile/difference.ts'
-import type { Element } from '../compile/elements.ts'
+import type { Element } from '../compile/element.ts'
 import { layoutOf } from '../compile/sets.ts'
 import { orEmpty, untorn } from './dump.ts'
 import { decodeFields, encodeFields } from './fields.ts'

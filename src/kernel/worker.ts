@@ -1,7 +1,7 @@
 /** The thread that talks to the kernel, so that nobody else waits for it. Each message is one call of `KernelCalls`. */
 import { parentPort } from 'node:worker_threads'
 import type { Difference } from '../compile/difference.ts'
-import type { Element } from '../compile/elements.ts'
+import type { Element } from '../compile/element.ts'
 import { layoutOf } from '../compile/sets.ts'
 import type { Address } from '../model/address.ts'
 import type { Mark } from '../model/gateway.ts'

@@ -1,29 +1,32 @@
 /** A packet is translated once: a target that is an opening of this gateway again leads nowhere, or in a circle. */
 import type { Address } from './address.ts'
+import { printDestination } from './destination.ts'
 import { type Forward, familiesOf } from './forward.ts'
 import type { Listen, Transport } from './listen.ts'
 import type { Openings } from './openings.ts'
 import { countPorts, eachPort } from './ports.ts'
 import { Problem } from './problem.ts'
-import type { Target } from './target.ts'
+import { familiesTo, type Target } from './target.ts'
 
-/** Which forwards send to an address. */
+/** Which forwards send to a destination: an address, or what stands for addresses, as it is written. */
 export class Targeting {
   readonly #forwards = new Map<string, Set<Forward>>()
 
   add(forward: Forward): void {
-    for (const { address } of forward.targets) {
-      const held = this.#forwards.get(address.text)
+    for (const { destination } of forward.targets) {
+      const text = printDestination(destination)
+      const held = this.#forwards.get(text)
       if (held) held.add(forward)
-      else this.#forwards.set(address.text, new Set([forward]))
+      else this.#forwards.set(text, new Set([forward]))
     }
   }
 
   remove(forward: Forward): void {
-    for (const { address } of forward.targets) {
-      const held = this.#forwards.get(address.text)
+    for (const { destination } of forward.targets) {
+      const text = printDestination(destination)
+      const held = this.#forwards.get(text)
       held?.delete(forward)
-      if (held?.size === 0) this.#forwards.delete(address.text)
+      if (held?.size === 0) this.#forwards.delete(text)
     }
   }
 
@@ -31,16 +34,16 @@ export class Targeting {
     return this.#forwards.size
   }
 
-  has(address: string): boolean {
-    return this.#forwards.has(address)
+  has(destination: string): boolean {
+    return this.#forwards.has(destination)
   }
 
   addresses(): Iterable<string> {
     return this.#forwards.keys()
   }
 
-  to(address: string): Iterable<Forward> {
-    return this.#forwards.get(address) ?? []
+  to(destination: string): Iterable<Forward> {
+    return this.#forwards.get(destination) ?? []
   }
 }
 
@@ -93,8 +96,11 @@ interface Next {
 
 /** The forward whose opening the target is, if it is one. */
 function nextHolder(forward: Forward, target: Target, { openings, ours }: Surroundings): Next | undefined {
-  const { address } = target
+  const { destination } = target
   const { listen } = forward
+  // Where a name leads is refused when it is looked up.
+  if (destination.kind !== 'address') return undefined
+  const { address } = destination
   if (listen.kind === 'ping') {
     const holder = openings.ping(address)
     return holder && { holder, words: `ping of ${address.text}` }
@@ -129,7 +135,8 @@ function leadsTo(from: Forward, end: Forward, around: Surroundings): boolean {
     seen.add(at.name)
     for (const target of at.targets) {
       const next = nextHolder(at, target, around)
-      if (next && familiesOf(next.holder).includes(target.address.family)) ahead.push(next.holder)
+      if (next && familiesTo(target, at.listen).some((family) => familiesOf(next.holder).includes(family)))
+        ahead.push(next.holder)
     }
   }
   return false

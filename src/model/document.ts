@@ -5,7 +5,12 @@ import { fieldAt, Problem, shown } from './problem.ts'
 
 const target = z.union([
   z.string(),
-  z.strictObject({ host: z.string(), port: z.union([z.string(), z.number()]).optional() }),
+  z.strictObject({
+    host: z.string(),
+    port: z.union([z.string(), z.number()]).optional(),
+    weight: z.number().optional(),
+    drain: z.boolean().optional(),
+  }),
 ])
 
 /** A forward as written. Strings are parsed further by the model; unknown keys are refused. */
@@ -13,6 +18,8 @@ export const forwardDocument = z.strictObject({
   name: z.string().optional(),
   listen: z.string(),
   to: z.union([target, z.array(target)]),
+  balance: z.enum(['random', 'round-robin', 'source']).optional(),
+  on_all_down: z.enum(['refuse', 'keep']).optional(),
   from: z.union([z.string(), z.array(z.string())]).optional(),
   source_nat: z.string().optional(),
   limits: z

@@ -6,7 +6,7 @@ import { describeListen, type Listen, parseListen, printListen } from './listen.
 import { countPorts } from './ports.ts'
 import { Problem, shown } from './problem.ts'
 import { describeSources, parseSources, printSource, type Sources } from './sources.ts'
-import { parseTarget, printTarget, type Target } from './target.ts'
+import { documentOfTarget, familiesTo, parseTarget, printTarget, type Target } from './target.ts'
 import { parseName, parseNote } from './text.ts'
 
 /** `auto` keeps the client's address and masquerades only where replies would not come back here. */
@@ -18,11 +18,22 @@ export type SourceNat =
 /** What happens to established connections that a change contradicts. `drain`: TCP ends by itself, UDP moves at once. */
 export type OnChange = 'drain' | 'cut' | 'keep'
 
+/**
+ * Which of several targets a new connection goes to. `source`: the same one for all of one client address, as long as it
+ * takes connections.
+ */
+export type Balance = 'random' | 'round-robin' | 'source'
+
+/** When no target takes connections: `refuse` them at once (a reset, or ICMP port unreachable), or `keep` all in use. */
+type OnAllDown = 'refuse' | 'keep'
+
 export interface Forward {
   readonly name: string
   readonly listen: Listen
-  /** One or two targets, IPv4 before IPv6, at most one of each family. */
+  /** Several of one family are a pool. `self` stands alone. IPv4 addresses come first. */
   readonly targets: readonly Target[]
+  readonly balance: Balance
+  readonly onAllDown: OnAllDown
   readonly sources: Sources
   readonly sourceNat: SourceNat
   readonly limits: Limits
@@ -44,8 +55,10 @@ export function parseForward(written: unknown, at = ''): Forward {
     name: doc.name === undefined ? nameOf(listen) : parseName(field('name'), doc.name),
     listen,
     targets,
+    balance: doc.balance ?? 'random',
+    onAllDown: doc.on_all_down ?? 'refuse',
     sources: parseFrom(field('from'), doc.from),
-    sourceNat: parseSourceNat(field('source_nat'), doc.source_nat ?? 'auto', targets),
+    sourceNat: parseSourceNat(field('source_nat'), doc.source_nat ?? 'auto', { listen, targets }),
     limits: parseLimits(field('limits'), doc.limits),
     onChange: doc.on_change ?? 'drain',
     expires: doc.expires === undefined ? null : parseInstant(field('expires'), instantText(doc.expires)),
@@ -76,21 +89,35 @@ function parseTargets(field: string, written: ForwardDocument['to'], listen: Lis
   const list = Array.isArray(written) ? written : [written]
   if (list.length === 0)
     throw Problem.of('bad-target', { field, value: '[]', why: 'a forward needs a target' })
-  const targets = list.map((one, index) =>
-    parseTarget(list.length > 1 ? `${field}[${index}]` : field, targetText(one), listen),
-  )
-  for (const family of [4, 6] as const) {
-    if (targets.filter(({ address }) => address.family === family).length > 1) {
-      throw Problem.of('pool', { field, family })
-    }
+  const at = (index: number) => (list.length > 1 ? `${field}[${index}]` : field)
+  const targets = list.map((one, index) => parseTarget(at(index), one, listen))
+  const own = targets.findIndex(({ destination }) => destination.kind === 'self')
+  if (own >= 0 && targets.length > 1) {
+    const why = 'a service of this machine stands alone, as nothing is translated'
+    throw Problem.of('bad-target', { field: at(own), value: 'self', why })
   }
-  return targets.sort((a, b) => a.address.family - b.address.family)
+  refuseSame(at, targets, listen)
+  refusePingPool(field, targets, listen)
+  return targets.sort((a, b) => rank(a) - rank(b))
 }
 
-function targetText(one: string | { host: string; port?: string | number | undefined }): string {
-  if (typeof one === 'string') return one
-  const host = readAddress(one.host)?.family === 6 ? `[${one.host}]` : one.host
-  return one.port === undefined ? host : `${host}:${one.port}`
+function rank({ destination }: Target): number {
+  return destination.kind === 'address' ? destination.address.family : 0
+}
+
+function refuseSame(at: (index: number) => string, targets: readonly Target[], listen: Listen): void {
+  const seen = new Set<string>()
+  for (const [index, target] of targets.entries()) {
+    const text = printTarget(target, listen)
+    if (seen.has(text)) throw Problem.of('same-target', { field: at(index), value: text })
+    seen.add(text)
+  }
+}
+
+function refusePingPool(field: string, targets: readonly Target[], listen: Listen): void {
+  if (listen.kind !== 'ping' || targets.length < 2) return
+  const value = targets.map((target) => printTarget(target, listen)).join(', ')
+  throw Problem.of('bad-target', { field, value, why: 'ping goes to one host' })
 }
 
 function parseFrom(field: string, from: string | readonly string[] | undefined): Sources {
@@ -98,12 +125,18 @@ function parseFrom(field: string, from: string | readonly string[] | undefined):
   return parseSources(field, typeof from === 'string' ? from.split(',') : from)
 }
 
-function parseSourceNat(field: string, text: string, targets: readonly Target[]): SourceNat {
+function parseSourceNat(
+  field: string,
+  text: string,
+  forward: Pick<Forward, 'listen' | 'targets'>,
+): SourceNat {
   if (text === 'auto') return { kind: text }
+  if (forward.targets.some(({ destination }) => destination.kind === 'self'))
+    throw Problem.of('bad-source-nat', { field, value: `${shown(text)} (nothing is translated for self)` })
   if (text === 'preserve' || text === 'masquerade') return { kind: text }
   if (!readAddress(text)) throw Problem.of('bad-source-nat', { field, value: shown(text) })
   const address = parseAddress(field, text)
-  if (!targets.some((target) => target.address.family === address.family)) {
+  if (!familiesOf(forward).includes(address.family)) {
     throw Problem.of('bad-source-nat', { field, value: `${shown(text)} (no IPv${address.family} target)` })
   }
   return { kind: 'address', address }
@@ -126,11 +159,14 @@ function nameOf(listen: Listen): string {
 /** The canonical document: parse(print(f)) equals f, and defaults are left out. */
 export function printForward(forward: Forward): ForwardDocument {
   const { newPerSource, openPerSource } = forward.limits
-  const targets = forward.targets.map((target) => printTarget(target, forward.listen))
+  const targets = forward.targets.map((target) => documentOfTarget(target, forward.listen))
+  const [only] = targets
   return {
     name: forward.name,
     listen: printListen(forward.listen),
-    to: targets.length === 1 ? (targets[0] as string) : targets,
+    to: targets.length === 1 && only !== undefined ? only : targets,
+    ...(forward.balance !== 'random' && { balance: forward.balance }),
+    ...(forward.onAllDown !== 'refuse' && { on_all_down: forward.onAllDown }),
     ...(forward.sources !== 'anywhere' && { from: forward.sources.map(printSource) }),
     ...(forward.sourceNat.kind !== 'auto' && { source_nat: printSourceNat(forward.sourceNat) }),
     ...((newPerSource || openPerSource) && {
@@ -151,18 +187,18 @@ function printSourceNat(sourceNat: SourceNat): string {
 }
 
 /** The families in which the forward takes packets. */
-export function familiesOf(forward: Pick<Forward, 'targets'>): readonly Family[] {
-  return forward.targets.map(({ address }) => address.family)
+export function familiesOf({ targets, listen }: Pick<Forward, 'targets' | 'listen'>): readonly Family[] {
+  const families = new Set(targets.flatMap((target) => familiesTo(target, listen)))
+  return ([4, 6] as const).filter((family) => families.has(family))
 }
 
 /** The sentence of what is true: `tcp/8080 on any address -> 10.0.0.5:80, from anywhere, client address kept`. */
 export function describeForward(forward: Forward): string {
-  const targets = forward.targets.map((target) => printTarget(target, forward.listen))
   const { newPerSource, openPerSource } = forward.limits
   return [
-    `${describeListen(forward.listen)} -> ${targets.join(' and ')}${describeMapping(forward)}`,
+    `${describeListen(forward.listen)} -> ${describeTargets(forward)}${describeMapping(forward)}`,
     describeSources(forward.sources),
-    describeSourceNat(forward.sourceNat),
+    ...(isOwn(forward) ? [] : [describeSourceNat(forward.sourceNat)]),
     ...(newPerSource ? [`at most ${printRate(newPerSource)} new connections per source`] : []),
     ...(openPerSource ? [`at most ${openPerSource} open connections per source`] : []),
     ...(forward.expires ? [`until ${forward.expires}`] : []),
@@ -170,8 +206,37 @@ export function describeForward(forward: Forward): string {
   ].join(', ')
 }
 
+/** Whether it opens a service of this machine. */
+export function isOwn({ targets }: Pick<Forward, 'targets'>): boolean {
+  return targets.some(({ destination }) => destination.kind === 'self')
+}
+
+/** Whether new connections have more than one place to go to in some family. */
+function isPool({ targets }: Pick<Forward, 'targets'>): boolean {
+  const fixed = targets.flatMap(({ destination }) =>
+    destination.kind === 'address' ? [destination.address.family] : [],
+  )
+  return targets.length > fixed.length ? targets.length > 1 : new Set(fixed).size < fixed.length
+}
+
+const balanceWords = {
+  random: 'at random',
+  'round-robin': 'in turn',
+  source: 'by client address',
+} as const satisfies Record<Balance, string>
+
+function describeTargets(forward: Forward): string {
+  if (isOwn(forward)) return 'this machine itself'
+  const words = forward.targets.map((target) => {
+    const { weight, drain } = target
+    const more = [...(weight === 1 ? [] : [`weight ${weight}`]), ...(drain ? ['draining'] : [])]
+    return `${printTarget(target, forward.listen)}${more.length > 0 ? ` (${more.join(', ')})` : ''}`
+  })
+  return isPool(forward) ? `one of ${words.join(', ')} ${balanceWords[forward.balance]}` : words.join(' and ')
+}
+
 function describeMapping({ listen, targets }: Forward): string {
-  if (listen.kind === 'ping' || countPorts(listen.ports) === 1) return ''
+  if (listen.kind === 'ping' || countPorts(listen.ports) === 1 || isOwn({ targets })) return ''
   const words = new Set(targets.map(({ ports }) => mappingWords[ports.kind]))
   return ` (${[...words].join('; ')})`
 }

@@ -1,6 +1,6 @@
 /** Services of this machine that a forward would hide. */
 import type { Family } from './address.ts'
-import { type Forward, familiesOf } from './forward.ts'
+import { type Forward, familiesOf, isOwn } from './forward.ts'
 import { describeHolder, type Holder } from './holder.ts'
 import type { Transport } from './listen.ts'
 import { targetAt } from './target.ts'
@@ -19,12 +19,13 @@ export function shadowedBy(forward: Forward, listeners: readonly Listener[]): Li
 }
 
 /** Whether packets to this service go to the target. */
-function shadows({ listen, targets, enabled }: Forward, { protocol, address, port }: Listener): boolean {
-  if (listen.kind === 'ping' || !enabled) return false
+function shadows(forward: Forward, { protocol, address, port }: Listener): boolean {
+  const { listen, enabled } = forward
+  if (listen.kind === 'ping' || !enabled || isOwn(forward)) return false
   const { protocols, ports, place } = listen
   if (!protocols.includes(protocol) || !ports.some(({ first, last }) => first <= port && port <= last))
     return false
-  if (!servesSome(address, familiesOf({ targets }))) return false
+  if (!servesSome(address, familiesOf(forward))) return false
   return place.kind !== 'address' || isEverywhere(address) || address === place.address.text
 }
 

@@ -176,10 +176,11 @@ function addressWords(place: Place, { listen }: Forward): string {
 }
 
 function* portKeys(
-  forward: Pick<Forward, 'targets'>,
-  { protocols, ports }: Listen & { kind: 'ports' },
+  { targets }: Pick<Forward, 'targets'>,
+  listen: Listen & { kind: 'ports' },
 ): Generator<number> {
-  for (const family of familiesOf(forward)) {
+  const { protocols, ports } = listen
+  for (const family of familiesOf({ targets, listen })) {
     for (const protocol of protocols) {
       for (const port of eachPort(ports)) yield portKey(family, protocol, port)
     }

@@ -63,6 +63,11 @@ export class Register {
     return this.#openings
   }
 
+  /** The forwards with this target: an address, or what stands for addresses, as it is written. */
+  sendingTo(destination: string): Iterable<Forward> {
+    return this.#targeting.to(destination)
+  }
+
   /** The forward of this name; a problem that names the nearest one when there is none. */
   named(name: string): Forward {
     const forward = this.#forwards.get(name)

@@ -1,19 +1,22 @@
 /** What one forward is in the kernel, element by element. */
 import { describe, expect, test } from 'vitest'
 import { differenceOf, hold, isNothing, printDifference } from '../../src/compile/difference.ts'
-import { admitterOf, classid, elementsOf, neededSets, numberOf } from '../../src/compile/elements.ts'
+import { classid, numberOf } from '../../src/compile/element.ts'
+import { admitterOf, elementsOf, neededSets } from '../../src/compile/elements.ts'
 import { readAddress } from '../../src/model/address.ts'
+import { nothingKnown } from '../../src/model/endpoints.ts'
 import { parseForward } from '../../src/model/forward.ts'
 import { parseList } from '../../src/model/gateway.ts'
 import { must } from '../model/problems.ts'
 
-const lists = new Map([
-  ['office', parseList('office', ['198.51.100.0/24', '2001:db8:7::/48', '203.0.113.7'])],
-])
+const known = {
+  ...nothingKnown,
+  lists: new Map([['office', parseList('office', ['198.51.100.0/24', '2001:db8:7::/48', '203.0.113.7'])]]),
+}
 
 /** The elements as `set { key : data }`. */
 function linesOf(written: unknown, number = 0x10002): string[] {
-  return elementsOf({ number, forward: parseForward(written) }, lists).map(
+  return elementsOf({ number, forward: parseForward(written) }, known).map(
     ({ set, key, data }) => `${set} { ${key}${data === undefined ? '' : ` : ${data}`} }`,
   )
 }
@@ -95,7 +98,7 @@ describe('sources', () => {
     ['2001:db8:8::1', false],
   ])('admit %s: %s', (text, expected) => {
     const forward = parseForward({ listen: 'tcp/80', to: ['10.0.0.5', 'fd00::5'], from: 'office' })
-    expect(admitterOf(forward, lists)(must(readAddress(text)))).toBe(expected)
+    expect(admitterOf(forward, known.lists)(must(readAddress(text)))).toBe(expected)
   })
 })
 
@@ -126,7 +129,7 @@ describe('options', () => {
       from: ['10.0.0.0/8', '10.1.0.0/16'],
       limits: { open_per_source: 5 },
     })
-    expect(neededSets(forward, lists)).toEqual(['allowed4_8', 'allowed4_16', 'open_5'])
+    expect(neededSets(forward, known)).toEqual(['allowed4_8', 'allowed4_16', 'open_5'])
   })
 })
 
@@ -142,7 +145,7 @@ test.each([
 
 describe('a difference', () => {
   const elements = (short: string, number: number) =>
-    hold(elementsOf({ number, forward: parseForward(short) }, lists))
+    hold(elementsOf({ number, forward: parseForward(short) }, known))
 
   test('is what nft would be told: first what goes, then what comes', () => {
     const difference = differenceOf(elements('tcp/80 -> 10.0.0.5', 1), elements('tcp/80 -> 10.0.0.6', 1))

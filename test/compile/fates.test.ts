@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { effectsOf, judgeOf, type Left, overtakerOf } from '../../src/compile/fates.ts'
 import type { Flow } from '../../src/compile/flows.ts'
+import { nothingKnown } from '../../src/model/endpoints.ts'
 import { type Forward, parseForward } from '../../src/model/forward.ts'
 import { asKept, noChange, Register } from '../../src/model/register.ts'
 
@@ -35,7 +36,7 @@ describe('a connection of a forward', () => {
     ['that refuses its source now breaks by UDP', { from: '10.9.0.0/16' }, 'udp', 'break'],
     ['that is switched off breaks by UDP', { enabled: false }, 'udp', 'break'],
   ] as const)('%s', (_, change, protocol, fate) => {
-    const judge = judgeOf(registerOf(parseForward({ ...web, ...change })), {
+    const judge = judgeOf(registerOf(parseForward({ ...web, ...change })), nothingKnown, {
       ...left,
       former: [parseForward(web)],
     })
@@ -44,17 +45,17 @@ describe('a connection of a forward', () => {
 
   test('that is closed goes by what the forward said', () => {
     const closed = (on_change: 'drain' | 'cut') =>
-      judgeOf(registerOf(), { ...left, former: [parseForward({ ...web, on_change })] })
+      judgeOf(registerOf(), nothingKnown, { ...left, former: [parseForward({ ...web, on_change })] })
     expect(closed('drain')(flow)?.fate).toBe('drain')
     expect(closed('cut')(flow)?.fate).toBe('break')
     expect(closed('drain')({ ...flow, protocol: 'udp' })?.fate).toBe('break')
   })
 
   test('of nobody is left alone, unless nothing is known of before', () => {
-    expect(judgeOf(registerOf(), left)({ ...flow, protocol: 'udp' })).toBeUndefined()
-    expect(judgeOf(registerOf(), { ...left, unknown: true })({ ...flow, protocol: 'udp' })?.fate).toBe(
-      'break',
-    )
+    expect(judgeOf(registerOf(), nothingKnown, left)({ ...flow, protocol: 'udp' })).toBeUndefined()
+    expect(
+      judgeOf(registerOf(), nothingKnown, { ...left, unknown: true })({ ...flow, protocol: 'udp' })?.fate,
+    ).toBe('break')
   })
 
   test('of forwards of several moments that overlap is judged by the first that took it', () => {
@@ -62,7 +63,7 @@ describe('a connection of a forward', () => {
       parseForward({ ...web, name: 'one', listen: 'tcp/8000', on_change: 'cut' }),
       parseForward({ ...web, name: 'two', listen: 'tcp/8000-8001', on_change: 'keep' }),
     ]
-    const judge = judgeOf(registerOf(), { ...left, former })
+    const judge = judgeOf(registerOf(), nothingKnown, { ...left, former })
     expect(judge(flow)).toEqual({ forward: 'one', fate: 'break' })
     expect(judge({ ...flow, port: 8001 })).toEqual({ forward: 'two', fate: 'drain' })
   })
@@ -70,7 +71,7 @@ describe('a connection of a forward', () => {
   test('ends in a lockdown, but for a session with this machine itself', () => {
     const register = registerOf(parseForward(web))
     register.apply({ ...noChange, settings: { ...register.settings, locked: true } }, asKept)
-    const judge = judgeOf(register, { ...left, former: [parseForward(web)] })
+    const judge = judgeOf(register, nothingKnown, { ...left, former: [parseForward(web)] })
     expect(judge(flow)).toEqual({ forward: 'web', fate: 'break' })
     expect(judge({ ...flow, target: '203.0.113.5' })).toBeUndefined()
     expect(judge({ ...flow, target: '203.0.113.5', protocol: 'udp' })?.fate).toBe('break')

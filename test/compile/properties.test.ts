@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { differenceOf, hold, isNothing, printDifference } from '../../src/compile/difference.ts'
-import type { Element } from '../../src/compile/elements.ts'
+import type { Element } from '../../src/compile/element.ts'
 import { layoutOf, meterName, type NamedSet, readSetName, setName } from '../../src/compile/sets.ts'
 import { printSkeleton } from '../../src/compile/skeleton.ts'
 import { gateways, holds } from '../model/arbitrary.ts'

@@ -7,6 +7,8 @@ export interface Golden {
   readonly shield?: readonly Family[]
   /** Whom other programs have banned. */
   readonly bans?: readonly string[]
+  /** What names stand for. */
+  readonly whereabouts?: Readonly<Record<string, readonly string[]>>
 }
 
 export const golden: Readonly<Record<string, Golden>> = {
@@ -50,6 +52,29 @@ export const golden: Readonly<Record<string, Golden>> = {
         { name: 'open', listen: 'tcp/5435', to: '10.0.0.5' },
       ],
     },
+  },
+
+  pools: {
+    gateway: {
+      version: 1,
+      forwards: [
+        {
+          name: 'web',
+          listen: 'tcp/80,443',
+          to: [{ host: '10.0.0.11', weight: 2 }, '10.0.0.12', '[fd00::12]'],
+        },
+        { name: 'turn', listen: 'udp/53', to: ['10.0.0.1:5353', '10.0.0.2:5353'], balance: 'round-robin' },
+        {
+          name: 'gone',
+          listen: 'tcp/81',
+          to: [{ host: '10.0.0.1', drain: true }, 'fd00::1', 'fd00::2'],
+        },
+        { name: 'named', listen: 'tcp/82', to: 'app.example.org:80' },
+        { name: 'unknown', listen: 'tcp/83', to: 'container:web:80' },
+        { name: 'ssh', listen: 'tcp/22', to: 'self', from: '198.51.100.0/24' },
+      ],
+    },
+    whereabouts: { 'app.example.org': ['10.0.0.7', '10.0.0.8', 'fd00::7'] },
   },
 
   limits: {

@@ -18,6 +18,7 @@ const values: Readonly<Record<FieldType, fc.Arbitrary<string>>> = {
   ipv6_addr: address6.map((text) => must(readAddress(text)).text),
   ifname: fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/).map((name) => `"${name}"`),
   iface_index: word.map(String),
+  slot: word.map(String),
 }
 
 const types = fc.array(fc.constantFrom(...(Object.keys(values) as FieldType[])), {

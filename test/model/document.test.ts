@@ -22,7 +22,9 @@ describe('keys', () => {
   })
 
   test('far from every known one, all are named', () => {
-    expect(problemOf(() => parseForward({ ...web, zzzzzz: 1 })).remedy).toContain('listen, to, from')
+    expect(problemOf(() => parseForward({ ...web, zzzzzz: 1 })).remedy).toContain(
+      'listen, to, balance, on_all_down, from',
+    )
   })
 
   test.each([

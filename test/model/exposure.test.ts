@@ -73,6 +73,7 @@ function machine(own: Partial<Machine> = {}): Machine {
     ways: {},
     forwarding: ['4 eth0', '6 eth0'],
     containers: [],
+    whereabouts: {},
     ...own,
   }
 }
@@ -114,7 +115,7 @@ function from(at: number): Step {
 }
 
 const look = (seen: Machine, forwards: readonly Forward[] = []) =>
-  reportOf(seen, { forwards, locked: false, mark: defaultSettings.mark })
+  reportOf(seen, { forwards, locked: false, whereabouts: new Map(), mark: defaultSettings.mark })
 const short = ({ kind, state, families, protocols, ports, addresses }: Exposure) =>
   `${kind} ${protocols.join('+')}/${ports}${addresses.map((one) => `@${one}`).join('')} ${families.join('+')} ${state}`
 

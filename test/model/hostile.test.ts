@@ -1,6 +1,7 @@
 /** Hostile text in every field: it is refused in one clean line, or it is a note and stays exactly what it was. */
 import { describe, expect, test } from 'vitest'
 import { elementsOf } from '../../src/compile/elements.ts'
+import { nothingKnown } from '../../src/model/endpoints.ts'
 import { type Forward, parseForward, printForward } from '../../src/model/forward.ts'
 import { parseGateway } from '../../src/model/gateway.ts'
 import { Problem } from '../../src/model/problem.ts'
@@ -97,7 +98,7 @@ function expectHarmless(forward: Forward, field: string, text: string): void {
   // A note may say anything in one line, and an interface may be called __proto__.
   expect(['note', 'listen interface']).toContain(field)
   expect(JSON.stringify(printForward(forward))).toContain(JSON.stringify(text).slice(1, -1))
-  for (const { set, key, data } of elementsOf({ number: 1, forward }, new Map())) {
+  for (const { set, key, data } of elementsOf({ number: 1, forward }, nothingKnown)) {
     expect(`${set} ${key} ${data ?? ''}`).toMatch(/^[0-9a-zA-Z:._" -]+$/)
   }
 }

@@ -63,6 +63,8 @@ export function memoryAgent(): MemoryAgent {
           neighbours: [],
           obstacles: [],
         }
+      case 'locate':
+        return {}
       case 'weigh':
         return { effects: [], own: null }
       case 'bans':

@@ -27,19 +27,18 @@ export const inputProblems = {
     status: 400,
     says: ({ field, value, why }) => `${field}: ${value} is not a target: ${why}`,
     remedy: () =>
-      'Write an address and a port, for example 10.0.0.5:80 or [fd00::5]:80; port left out = same port.',
+      'Write a host and a port, for example 10.0.0.5:80, [fd00::5]:80, app.example.org:80, container:web:80 or self; port left out = same port.',
   }),
-  'host-name': entry<Bad>({
+  'same-target': entry<Bad>({
     status: 400,
-    says: ({ field, value }) =>
-      `${field}: ${value} is a host name, and targets are IP addresses in this version`,
-    remedy: ({ value }) => `Write the address that ${value} has, for example 10.0.0.5:80.`,
+    says: ({ field, value }) => `${field}: ${value} is there twice`,
+    remedy: () => 'Give each target once; { host: 10.0.0.5, weight: 2 } gives it a greater share.',
   }),
-  pool: entry<{ field: string; family: number }>({
+  'self-port': entry<Bad & { listen: string }>({
     status: 400,
-    says: ({ field, family }) =>
-      `${field}: two IPv${family} targets make a pool, and pools are not in this version`,
-    remedy: () => 'Give one IPv4 and at most one IPv6 target, for example [10.0.0.5:80, "[fd00::5]:80"].',
+    says: ({ field, value, listen }) =>
+      `${field}: ${value} is another port than the opening ${listen}, and a service of this machine is opened, not translated`,
+    remedy: () => 'Listen on the port of the service itself, for example tcp/5432 to self:5432.',
   }),
   'target-unusable': entry<Bad & { why: string }>({
     status: 400,

@@ -1,11 +1,13 @@
 /** The exposures that are declared: forwards, each once. */
 import { type Family, withPort } from '../address.ts'
-import { type Forward, familiesOf } from '../forward.ts'
+import { type Endpoint, endpointsOf, type Whereabouts } from '../endpoints.ts'
+import { type Forward, familiesOf, isOwn } from '../forward.ts'
 import type { Mark } from '../gateway.ts'
 import type { Transport } from '../listen.ts'
+import { mapPort } from '../mapping.ts'
 import { printPorts } from '../ports.ts'
 import { describeSources } from '../sources.ts'
-import { mapPort, printTarget, type Target } from '../target.ts'
+import { printTarget } from '../target.ts'
 import { type Box, meetBox } from './box.ts'
 import type { Exposure } from './exposure.ts'
 import { type Fate, rangeOfAddress, unionOf } from './passage.ts'
@@ -17,12 +19,15 @@ export interface Declared {
   readonly forwards: readonly Forward[]
   readonly locked: boolean
   readonly mark: Mark
+  readonly whereabouts: Whereabouts
 }
 
-/** What forwards take, all of those of one place together. */
+/** What forwards take away from this machine, all of those of one place together. */
 export function openingsOf({ forwards, locked }: Declared): Openings {
   const byPlace = Map.groupBy(
-    locked ? [] : forwards.filter(({ enabled, listen }) => enabled && listen.kind === 'ports'),
+    locked
+      ? []
+      : forwards.filter((forward) => forward.enabled && forward.listen.kind === 'ports' && !isOwn(forward)),
     ({ listen }) =>
       listen.kind === 'ping' || listen.place.kind === 'any'
         ? ''
@@ -43,9 +48,10 @@ export function openingsOf({ forwards, locked }: Declared): Openings {
     })
 }
 
-function takes({ listen, targets }: Forward, family: Family, protocol: Transport): boolean {
+function takes(forward: Forward, family: Family, protocol: Transport): boolean {
+  const { listen } = forward
   if (listen.kind === 'ping' || !listen.protocols.includes(protocol)) return false
-  return familiesOf({ targets }).includes(family)
+  return familiesOf(forward).includes(family)
 }
 
 function portsOf({ listen }: Forward): Ranges {
@@ -53,9 +59,9 @@ function portsOf({ listen }: Forward): Ranges {
   return listen.ports.map(({ first, last }) => ({ first: BigInt(first), last: BigInt(last) }))
 }
 
-export function exposureOfForward(forward: Forward, { locked }: Declared, views: readonly View[]): Exposure {
+export function exposureOfForward(forward: Forward, declared: Declared, views: readonly View[]): Exposure {
   const { listen, targets, sources } = forward
-  const judged = judge(forward, locked, views)
+  const judged = judge(forward, declared, views)
   return {
     kind: 'forward',
     name: forward.name,
@@ -90,7 +96,7 @@ interface Judged {
 
 const shut = (rule: string): Judged => ({ state: 'closed', rule, interfaces: [], narrowed: '' })
 
-function judge(forward: Forward, locked: boolean, views: readonly View[]): Judged {
+function judge(forward: Forward, { locked, whereabouts }: Declared, views: readonly View[]): Judged {
   const { listen, enabled, sources } = forward
   if (!enabled) return shut('it is switched off')
   if (locked) return shut('the lockdown keeps it shut')
@@ -101,11 +107,7 @@ function judge(forward: Forward, locked: boolean, views: readonly View[]): Judge
   const by = views.filter(({ scene }) => place.kind !== 'interface' || scene.interface === place.name)
   if (by.length === 0) return shut('the outside does not come by its interface')
   const fates = by.flatMap((view) =>
-    takes(forward, view.scene.family, view.scene.protocol)
-      ? forward.targets
-          .filter(({ address }) => address.family === view.scene.family)
-          .flatMap((target) => throughTo(view, forward, target))
-      : [],
+    takes(forward, view.scene.family, view.scene.protocol) ? throughTo(view, forward, whereabouts) : [],
   )
   if (fates.length === 0) return shut('this machine has no address that it listens on')
   const best = (['open', 'unread', 'closed'] as const).find((state) =>
@@ -137,16 +139,40 @@ interface Through {
   readonly family: Family
 }
 
-/** What becomes of the packets of this forward on their way to one target. */
-function throughTo(view: View, forward: Forward, target: Target): readonly Through[] {
+/** What becomes of the packets of this forward that come as this view's do. */
+function throughTo(view: View, forward: Forward, whereabouts: Whereabouts): readonly Through[] {
+  if (isOwn(forward)) return throughToService(view, forward)
+  const endpoints = endpointsOf(forward, { whereabouts, down: new Map() })
+  return endpoints
+    .filter(({ address }) => address.family === view.scene.family)
+    .flatMap((endpoint) => throughToEndpoint(view, forward, endpoint))
+}
+
+/** A service of this machine gets what it would get without a forward. */
+function throughToService({ scene, behind }: View, forward: Forward): readonly Through[] {
+  const { family, interface: by } = scene
+  return behind
+    .filter(({ packets }) => !packets.translated)
+    .flatMap((fate) => pieceOf(fate, openingOf(forward)))
+    .map((fate) => ({ ...fate, rule: ruleWords(fate), by, family }))
+}
+
+function openingOf(forward: Forward): Partial<Box> {
+  const { listen } = forward
+  return {
+    port: portsOf(forward),
+    ...(listen.kind === 'ports' &&
+      listen.place.kind === 'address' && { address: rangeOfAddress(listen.place.address.text) }),
+  }
+}
+
+/** What becomes of the packets of this forward on their way to one endpoint. */
+function throughToEndpoint(view: View, forward: Forward, target: Endpoint): readonly Through[] {
   const { scene } = view
   const { listen } = forward
   if (listen.kind === 'ping') return []
   const { family, interface: by } = scene
-  const opening = {
-    port: portsOf(forward),
-    ...(listen.place.kind === 'address' && { address: rangeOfAddress(listen.place.address.text) }),
-  }
+  const opening = openingOf(forward)
   const pieces = view.before.flatMap((fate) => pieceOf(fate, opening))
   if (pieces.length === 0) return takenBefore(view, opening)
   const through = (fate: Fate): Through => ({ ...fate, rule: ruleWords(fate), by, family })

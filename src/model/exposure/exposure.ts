@@ -1,6 +1,7 @@
 /** What the outside can reach on this machine, and by which rule: the values that are seen, and what is made of them. */
 import type { Address, Family } from '../address.ts'
 import type { Container } from '../container.ts'
+import type { Located } from '../endpoints.ts'
 import type { Holder } from '../holder.ts'
 import type { Transport } from '../listen.ts'
 import type { Filters } from './rules.ts'
@@ -35,6 +36,8 @@ export interface Machine {
   /** `4 eth0`: whether what comes by this interface is sent on to others. */
   readonly forwarding: readonly string[]
   readonly containers: readonly Container[]
+  /** What the names that forwards have as targets stand for. */
+  readonly whereabouts: Readonly<Record<string, readonly Located[]>>
 }
 
 /**

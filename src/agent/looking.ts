@@ -1,0 +1,37 @@
+/** Questions that change nothing of what is held, and need nothing but what is held. */
+import type { Machine } from './agent.ts'
+import { countForwards } from './counting.ts'
+import { lookAround } from './exposing.ts'
+import type { Holding } from './holding.ts'
+import { probe } from './probing.ts'
+import type { AgentMessage, AnswerOf } from './protocol.ts'
+
+export type Question = AgentMessage & {
+  readonly verb: 'listeners' | 'exposed' | 'others' | 'holders' | 'probe' | 'sessions' | 'counts' | 'witness'
+}
+
+export function answerQuestion(
+  machine: Machine,
+  holding: Holding,
+  question: Question,
+): Promise<AnswerOf[Question['verb']]> | AnswerOf[Question['verb']] {
+  const { door, beside, witness, containing } = machine
+  switch (question.verb) {
+    case 'listeners':
+      return door.listeners()
+    case 'exposed':
+      return lookAround(machine, holding, containing.seen.containers)
+    case 'others':
+      return beside.others()
+    case 'holders':
+      return door.holders(question.listeners)
+    case 'probe':
+      return probe(door, holding, question.names)
+    case 'sessions':
+      return door.sessions(question.ports)
+    case 'counts':
+      return countForwards(door, holding, question.numbers)
+    case 'witness':
+      return witness.see(question.base, question.digests)
+  }
+}

@@ -1,0 +1,132 @@
+/** Where new connections of a forward go -> elements: one place, a pool of several, this machine itself, or nobody. Pure. */
+import type { Family } from '../model/address.ts'
+import {
+  type Delivery,
+  deliveryOf,
+  type Endpoint,
+  endpointKey,
+  endpointsOf,
+  type Known,
+} from '../model/endpoints.ts'
+import { type Forward, familiesOf } from '../model/forward.ts'
+import type { Listen } from '../model/listen.ts'
+import { mapPort } from '../model/mapping.ts'
+import { eachPort } from '../model/ports.ts'
+import { classid, type Element } from './element.ts'
+import { setName } from './sets.ts'
+import { slotsOf } from './slots.ts'
+
+/** A pool has at most so many endpoints of a family, so that the number of the forward and theirs fit into a class id. */
+const mostMembers = 256
+
+export function deliveryElements(number: number, forward: Forward, known: Known): Element[] {
+  const endpoints = endpointsOf(forward, known)
+  return familiesOf(forward).flatMap((family) =>
+    elementsFor(number, forward, family, deliveryOf(forward, endpoints, family)),
+  )
+}
+
+function elementsFor(number: number, forward: Forward, family: Family, delivery: Delivery): Element[] {
+  const id = classid(number)
+  const { listen } = forward
+  switch (delivery.kind) {
+    case 'own':
+      return family === familiesOf(forward)[0] ? [{ set: 'own', key: id }] : []
+    case 'refuse':
+      return [{ set: 'refusing', key: `${id} . ipv${family}` }]
+    case 'direct':
+      return listen.kind === 'ping'
+        ? [{ set: `ping_targets${family}`, key: id, data: delivery.endpoint.address.text }]
+        : places(`targets${family}`, id, listen, delivery.endpoint)
+    case 'pool':
+      return listen.kind === 'ping' ? [] : poolElements(number, forward, listen, family, delivery)
+  }
+}
+
+/** One element per port: `dnat to a:lo-hi` would put every port on `lo`, as the kernel takes the first free one. */
+function places(
+  set: string,
+  id: string,
+  listen: Listen & { kind: 'ports' },
+  { address, ports }: Endpoint,
+): Element[] {
+  return openingsIn(listen).map(({ opening, port }) => ({
+    set,
+    key: `${id} . ${opening}`,
+    data: `${address.text} . ${mapPort(ports, port, listen)}`,
+  }))
+}
+
+/** Each protocol and port of an opening: `tcp . 80`. */
+export function openingsIn(listen: Listen & { kind: 'ports' }): { opening: string; port: number }[] {
+  return listen.protocols.flatMap((protocol) =>
+    [...eachPort(listen.ports)].map((port) => ({ opening: `${protocol} . ${port}`, port })),
+  )
+}
+
+/**
+ * The slots say which member, the members where it is: what a range of ports needs is there once for each endpoint, and a
+ * change of who takes connections is a change of slots alone.
+ */
+function poolElements(
+  number: number,
+  forward: Forward,
+  listen: Listen & { kind: 'ports' },
+  family: Family,
+  pool: Delivery & { kind: 'pool' },
+): Element[] {
+  const members = pool.endpoints.slice(0, mostMembers)
+  const slots = poolSlots(forward, pool)
+  const set = setName({ kind: 'pool', family, balance: forward.balance, slots: slots.length })
+  return [
+    ...members.flatMap((member, index) =>
+      places(`members${family}`, classid(memberNumber(number, index)), listen, member),
+    ),
+    ...slots.map((member, slot) => ({
+      set,
+      key: `${classid(number)} . ${slot}`,
+      data: classid(memberNumber(number, member)),
+    })),
+  ]
+}
+
+function poolSlots({ balance, listen }: Forward, { endpoints, taking }: Delivery & { kind: 'pool' }) {
+  const candidates = endpoints.slice(0, mostMembers).map((endpoint) => ({
+    key: endpointKey(endpoint, listen),
+    weight: endpoint.weight,
+    taking: taking.includes(endpoint),
+  }))
+  return slotsOf(balance, candidates)
+}
+
+function memberNumber(number: number, index: number): number {
+  return number * mostMembers + index
+}
+
+/** The number of the forward that a member belongs to. */
+export function forwardOfMember(member: number): number {
+  return Math.floor(member / mostMembers)
+}
+
+/** The sets made by need in which a forward's deliveries have elements. */
+export function deliverySets(forward: Forward, known: Known): readonly string[] {
+  const endpoints = endpointsOf(forward, known)
+  return familiesOf(forward).flatMap((family) =>
+    setsFor(forward, family, deliveryOf(forward, endpoints, family)),
+  )
+}
+
+function setsFor(forward: Forward, family: Family, delivery: Delivery): readonly string[] {
+  switch (delivery.kind) {
+    case 'direct':
+      return []
+    case 'own':
+      return ['own']
+    case 'refuse':
+      return ['refusing']
+    case 'pool': {
+      const slots = poolSlots(forward, delivery).length
+      return [`members${family}`, setName({ kind: 'pool', family, balance: forward.balance, slots })]
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/** What the targets of a forward are at the moment: the addresses that names stand for, and which of them take connections. */
+import { type Address, type Family, withPort } from './address.ts'
+import { isNamed, printDestination } from './destination.ts'
+import type { Forward } from './forward.ts'
+import { type Listen, listenFamily } from './listen.ts'
+import { allTo, mapPort, type PortMapping } from './mapping.ts'
+import type { List } from './sources.ts'
+import type { Target } from './target.ts'
+
+/** One address that a name stands for. A service record also has a port, and a share among those of its name. */
+export interface Located {
+  readonly address: Address
+  readonly port?: number
+  readonly weight?: number
+}
+
+/** By destination as it is written: `app.example.org`, `srv:_http._tcp.example.org`, `container:web`. */
+export type Whereabouts = ReadonlyMap<string, readonly Located[]>
+
+/** Endpoints, by `endpointKey`, that their forward's health check has found dead; by the forward's name. */
+type Down = ReadonlyMap<string, ReadonlySet<string>>
+
+/** What forwards name, and what it stands for now. */
+export interface Known {
+  readonly lists: ReadonlyMap<string, List>
+  readonly whereabouts: Whereabouts
+  readonly down: Down
+}
+
+export const nothingKnown: Known = { lists: new Map(), whereabouts: new Map(), down: new Map() }
+
+/** `up` takes new connections; the others keep those they have. */
+export interface Endpoint {
+  readonly address: Address
+  readonly ports: PortMapping
+  readonly weight: number
+  readonly state: 'up' | 'draining' | 'down'
+}
+
+/** A name may stand for so many endpoints of one family and no more. */
+export const mostEndpoints = 100
+
+/** In the order of the targets; the same address and ports twice are one. None of a forward to `self`. */
+export function endpointsOf(
+  { name, listen, targets }: Pick<Forward, 'name' | 'listen' | 'targets'>,
+  { whereabouts, down }: Omit<Known, 'lists'>,
+): readonly Endpoint[] {
+  const dead = down.get(name)
+  const family = listenFamily(listen)
+  const found = new Map<string, Endpoint>()
+  for (const target of targets) {
+    for (const located of locate(target, whereabouts)) {
+      if (family !== undefined && located.address.family !== family) continue
+      const endpoint = { address: located.address, ...mapped(target, located, listen) }
+      const key = endpointKey(endpoint, listen)
+      const state = target.drain ? 'draining' : dead?.has(key) ? 'down' : 'up'
+      if (!found.has(key)) found.set(key, { ...endpoint, state })
+    }
+  }
+  return [...found.values()]
+}
+
+function locate({ destination }: Target, whereabouts: Whereabouts): readonly Located[] {
+  if (destination.kind === 'address') return [{ address: destination.address }]
+  const located = isNamed(destination) ? (whereabouts.get(printDestination(destination)) ?? []) : []
+  return located.slice(0, mostEndpoints)
+}
+
+function mapped({ ports, weight }: Target, located: Located, listen: Listen) {
+  const { port } = located
+  return {
+    ports: port === undefined || listen.kind === 'ping' ? ports : allTo(port, listen),
+    weight: weight * (located.weight ?? 1),
+  }
+}
+
+/** `10.0.0.5:80`: the address with the port that the first port of the opening goes to. */
+export function endpointKey({ address, ports }: Pick<Endpoint, 'address' | 'ports'>, listen: Listen): string {
+  if (listen.kind === 'ping') return address.text
+  return withPort(address, String(mapPort(ports, listen.ports[0]?.first ?? 0, listen)))
+}
+
+/** What becomes of new connections of one family. */
+export type Delivery =
+  /** To the service of this machine. */
+  | { readonly kind: 'own' }
+  /** One place, and there is no other to choose. */
+  | { readonly kind: 'direct'; readonly endpoint: Endpoint }
+  /** `taking` are those among `endpoints` that a new connection may go to. */
+  | { readonly kind: 'pool'; readonly endpoints: readonly Endpoint[]; readonly taking: readonly Endpoint[] }
+  /** Nobody is there to take it. */
+  | { readonly kind: 'refuse' }
+
+export function deliveryOf(
+  forward: Pick<Forward, 'targets' | 'onAllDown'>,
+  endpoints: readonly Endpoint[],
+  family: Family,
+): Delivery {
+  if (forward.targets.some(({ destination }) => destination.kind === 'self')) return { kind: 'own' }
+  const all = endpoints.filter(({ address }) => address.family === family)
+  const up = all.filter(({ state }) => state === 'up')
+  const down = all.filter(({ state }) => state === 'down')
+  const taking = up.length === 0 && forward.onAllDown === 'keep' ? down : up
+  const [first] = taking
+  if (!first) return { kind: 'refuse' }
+  return all.length === 1 ? { kind: 'direct', endpoint: first } : { kind: 'pool', endpoints: all, taking }
+}
