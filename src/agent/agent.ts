@@ -98,10 +98,7 @@ export class Agent {
     reach('put-read')
     if (message.located) await this.#locate({ located: message.located })
     const answer = await (message.base === null ? this.#putWhole(message) : this.#putChange(message))
-    if (answer.outcome !== 'whole-wanted') {
-      const forwarding = this.#holding.families().length > 0
-      await this.#machine.beside.letThrough(this.#holding.register.settings.mark, forwarding)
-    }
+    if (answer.outcome !== 'whole-wanted') await this.#machine.beside.follow(this.#holding)
     reach('put-answering')
     return answer
   }

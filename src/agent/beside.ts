@@ -1,4 +1,5 @@
 /** What other programs do beside us: their destination NAT, and whether those that filter let our connections through. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Door } from '../kernel/door.ts'
 import { blocks, type ForeignChain, type NeighbourView, type Obstacle, printChain } from '../model/foreign.ts'
 import { defaultSettings, type Mark, printMark } from '../model/gateway.ts'
@@ -6,7 +7,12 @@ import type { Others } from '../model/others.ts'
 import type { Neighbour, Presence } from '../neighbours/neighbour.ts'
 import { packageVersions } from '../neighbours/reading.ts'
 import { savedCopies } from '../neighbours/saved.ts'
+import { Admitting } from './admitting.ts'
 import { follower } from './guarding.ts'
+import type { Holding } from './holding.ts'
+
+/** A change is not answered earlier than neighbours have been asked, unless that takes longer than this. */
+const patience = 5000
 
 export class Beside {
   readonly #door: Door
@@ -18,23 +24,35 @@ export class Beside {
   /** What is to be let through; undefined: not known yet, and nothing is changed. */
   #wish: Wish | undefined
   #attending: Promise<void> = Promise.resolve()
-  /** What was found and done last. */
-  seen: readonly NeighbourView[] = []
-  obstacles: readonly Obstacle[] = []
+  readonly #admitting: Admitting
+  #seen: readonly Seen[] = []
+  #obstacles: readonly Obstacle[] = []
 
   constructor(door: Door, neighbours: readonly Neighbour[]) {
     this.#door = door
     this.#neighbours = neighbours
+    this.#admitting = new Admitting(door, neighbours)
+  }
+
+  /** What was found and done last. */
+  get seen(): readonly NeighbourView[] {
+    return this.#seen.map((view) => ({ ...view, admits: this.#admitting.admittedBy(view.name) }))
+  }
+
+  get obstacles(): readonly Obstacle[] {
+    return [...this.#obstacles, ...this.#admitting.obstacles]
   }
 
   /** From now on `changed` is called whenever another program has changed its rules. */
   watch(): void {
     this.#look = follower(() => this.#attend().then(() => undefined))
+    this.#admitting.watch()
   }
 
   changed(): void {
     this.#others = undefined
     this.#look?.()
+    this.#admitting.changed()
   }
 
   /** Read when first asked for; what changes while it is read is read again. */
@@ -45,6 +63,12 @@ export class Beside {
       this.#others = undefined
     })
     return known
+  }
+
+  /** Asks neighbours for what the forwards need now. Services of this machine are admitted beside it, as that takes long. */
+  async follow(held: Pick<Holding, 'register' | 'families' | 'allowances'>): Promise<void> {
+    this.#admitting.admit(held.allowances())
+    await this.letThrough(held.register.settings.mark, held.families().length > 0)
   }
 
   /**
@@ -59,9 +83,16 @@ export class Beside {
     if (!same) await this.#attend().catch(() => this.#look?.())
   }
 
-  /** From now on nothing is let through. */
+  /** What stands against services that are to be admitted, once their neighbours have been asked, or that they have not yet. */
+  async admitted(): Promise<readonly Obstacle[]> {
+    await Promise.race([this.#admitting.settled(), sleep(patience, undefined, { ref: false })])
+    return this.#admitting.obstacles
+  }
+
+  /** From now on nothing is let through or admitted. */
   async withdraw(): Promise<void> {
     await this.letThrough(this.#wish?.mark ?? defaultSettings.mark, false, false)
+    await this.#admitting.withdraw()
   }
 
   /**
@@ -82,13 +113,13 @@ export class Beside {
         const presence = neighbour.see(chains, this.#versionOf)
         return presence ? [{ neighbour, presence }] : []
       })
-      const seen: NeighbourView[] = []
+      const seen: Seen[] = []
       for (const one of present) seen.push(await attend(one, chains, wish))
-      this.seen = seen
+      this.#seen = seen
       const excused = present.filter((_, at) => !wish?.wanted || seen[at]?.trouble !== '')
       const known = excused.flatMap(({ presence }) => presence.chains)
       const now = wish?.wanted ? await this.#door.foreignChains() : chains
-      this.obstacles = [...(wish ? obstaclesAmong(now, known, wish.mark) : []), ...savedCopies()]
+      this.#obstacles = [...(wish ? obstaclesAmong(now, known, wish.mark) : []), ...savedCopies()]
     })
     this.#attending = attended.catch(() => {})
     return attended
@@ -103,6 +134,8 @@ interface Wish {
   readonly draining: boolean
 }
 
+type Seen = Omit<NeighbourView, 'admits'>
+
 interface Present {
   readonly neighbour: Neighbour
   readonly presence: Presence
@@ -112,7 +145,7 @@ async function attend(
   { neighbour, presence }: Present,
   chains: readonly ForeignChain[],
   wish: Wish | undefined,
-): Promise<NeighbourView> {
+): Promise<Seen> {
   const { version, active, drops, note } = presence
   const through = wish?.wanted && active && drops !== null ? neighbour.place : null
   const view = { name: neighbour.name, version, active, drops, through, trouble: '', note }

@@ -25,6 +25,7 @@ const patience = {
   others: 15_000,
   bans: 15_000,
   ban: 60_000,
+  admitted: 15_000,
   holders: 15_000,
   probe: 15_000,
   witness: 15_000,

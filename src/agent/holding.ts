@@ -1,11 +1,13 @@
 /** What the agent means the kernel to hold: forwards by number, checked again, and the elements they are. No effects. */
+import { allowancesOf } from '../compile/allowances.ts'
 import { type Difference, differenceOf, hold } from '../compile/difference.ts'
 import type { Element } from '../compile/element.ts'
 import { elementsOf, neededSets } from '../compile/elements.ts'
 import { readSetName } from '../compile/sets.ts'
 import type { Family } from '../model/address.ts'
+import type { Allowance } from '../model/allowance.ts'
 import type { Known, Located } from '../model/endpoints.ts'
-import { type Forward, familiesOf, parseForward } from '../model/forward.ts'
+import { type Forward, familiesOf, isOwn, parseForward } from '../model/forward.ts'
 import { parseList, parseMark } from '../model/gateway.ts'
 import { asKept, type Change, Register } from '../model/register.ts'
 import type { PutMessage } from './protocol.ts'
@@ -186,7 +188,14 @@ export class Holding {
     return [...shielded, ...bans, ...this.#needs.keys()].filter((need) => readSetName(need)).sort()
   }
 
-  /** The families in which at least one forward is on. */
+  /** What firewalls of this machine are to admit for services of it that are open. */
+  allowances(): readonly Allowance[] {
+    const { settings, lists } = this.register
+    if (settings.locked) return []
+    return [...this.register.sendingTo('self')].flatMap((forward) => allowancesOf(forward, lists))
+  }
+
+  /** The families in which at least one forward is on that sends packets on. */
   families(): readonly Family[] {
     return ([4, 6] as const).filter((family) => this.#needs.has(`IPv${family}`))
   }
@@ -228,7 +237,9 @@ export class Holding {
     return names.flatMap((name) => {
       const forward = this.register.forwards.get(name)
       if (!forward?.enabled) return []
-      return [...neededSets(forward, this.known), ...familiesOf(forward).map((family) => `IPv${family}`)]
+      // A service of this machine is reached without anything being forwarded.
+      const families = isOwn(forward) ? [] : familiesOf(forward)
+      return [...neededSets(forward, this.known), ...families.map((family) => `IPv${family}`)]
     })
   }
 

@@ -7,7 +7,16 @@ import { probe } from './probing.ts'
 import type { AgentMessage, AnswerOf } from './protocol.ts'
 
 export type Question = AgentMessage & {
-  readonly verb: 'listeners' | 'exposed' | 'others' | 'holders' | 'probe' | 'sessions' | 'counts' | 'witness'
+  readonly verb:
+    | 'listeners'
+    | 'admitted'
+    | 'exposed'
+    | 'others'
+    | 'holders'
+    | 'probe'
+    | 'sessions'
+    | 'counts'
+    | 'witness'
 }
 
 export function answerQuestion(
@@ -19,6 +28,8 @@ export function answerQuestion(
   switch (question.verb) {
     case 'listeners':
       return door.listeners()
+    case 'admitted':
+      return beside.admitted()
     case 'exposed':
       return lookAround(machine, holding, containing.seen.containers)
     case 'others':

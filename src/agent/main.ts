@@ -14,6 +14,7 @@ import { Beside } from './beside.ts'
 import { openBootFile } from './boot.ts'
 import { Containing } from './containing.ts'
 import type { Repair } from './healing.ts'
+import type { AgentMessage } from './protocol.ts'
 import { openRecord } from './record.ts'
 import { serve } from './server.ts'
 import { journalRepair, spokenRepair } from './telling.ts'
@@ -71,8 +72,13 @@ async function serveAgent(): Promise<void> {
   const socket = join(run, 'agent', 'agent.sock')
   // A target that is silent must hold up neither a change nor a repair.
   const probing = oneAfterTheOther()
+  const turns: Partial<Record<AgentMessage['verb'], typeof inTurn>> = {
+    probe: probing,
+    // It waits for programs of others, and changes nothing.
+    admitted: (work) => work(),
+  }
   const server = await serve(socket, (message) =>
-    (message.verb === 'probe' ? probing : inTurn)(() => agent.answer(message)),
+    (turns[message.verb] ?? inTurn)(() => agent.answer(message)),
   )
   const stop = (code: number) => {
     server.close()

@@ -97,6 +97,8 @@ export const agentMessage = z.discriminatedUnion('verb', [
   }),
   /** What host names and service records stand for now; nothing any more where there is no address. */
   z.strictObject({ verb: z.literal('locate'), located: z.array(whereabouts) }),
+  /** What neighbours say about services of this machine that they are to admit, when all have been asked. */
+  z.strictObject({ verb: z.literal('admitted') }),
   /** Who holds these listening sockets, in their order. */
   z.strictObject({ verb: z.literal('holders'), listeners: z.array(listener).max(20) }),
   /** Whether the targets of these forwards answer. */
@@ -170,6 +172,7 @@ export interface AnswerOf {
   /** `whole-wanted`: the agent does not know what was before. */
   readonly ban: { readonly outcome: 'taken' | 'whole-wanted' }
   readonly locate: Record<never, never>
+  readonly admitted: readonly Obstacle[]
   readonly holders: readonly Holder[]
   readonly probe: readonly Reach[]
   readonly sessions: readonly Session[]

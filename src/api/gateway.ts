@@ -4,7 +4,6 @@ import { reach } from '../faults.ts'
 import { parseForward } from '../model/forward.ts'
 import { parseGateway } from '../model/gateway.ts'
 import { Problem } from '../model/problem.ts'
-import { describeReach, isDead } from '../model/reach.ts'
 import { changeTo, isEmpty, noChange, sameForward } from '../model/register.ts'
 import { type Session, sessionKey } from '../model/session.ts'
 import type { Clock, Runner } from '../reconcile/runner.ts'
@@ -24,7 +23,7 @@ import {
 } from './refusals.ts'
 import type { ApplyRequest, Changed, LogView, OpenRequest, Plan } from './shapes.ts'
 import { Sight } from './sight.ts'
-import { deadTarget, reachesOf } from './targets.ts'
+import { concernsOwn, outcomeOf } from './targets.ts'
 import { type Wanted, type Weighed, weigh } from './weighing.ts'
 
 export interface Parts {
@@ -262,6 +261,7 @@ export class GatewayService {
       // Whoever came by SSH and touches what they stand on shows with a new session that they can still get in.
       ...(from && plan.confirm.length > 0 && { sessions: [from, ...sessions].map(sessionKey) }),
     }
+    const opening = concernsOwn(store.register, change)
     reach('change-checked')
     const generation = store.commit(
       change,
@@ -275,14 +275,13 @@ export class GatewayService {
     if (options.sessions && from) {
       this.#sessionsThen = (await this.#sight.sessions([from.serverPort])).map(sessionKey)
     }
-    const reaches = await reachesOf(agent, named)
+    const outcome = await outcomeOf(agent, named, opening)
     if (confirm && !store.pending) throw Problem.of('nothing-to-confirm', { now: store.generation })
     return {
       changed: true,
       generation,
       plan,
-      warnings: reaches.filter(isDead).map(deadTarget),
-      reached: reaches.filter((one) => !isDead(one)).map(describeReach),
+      ...outcome,
       pending: pendingView(store),
     }
   }

@@ -1,10 +1,9 @@
 /** The machine as the agent sees it, for what is said of conflicts. */
 import type { AgentClient } from '../agent/client.ts'
 import { describeObstacle, type Obstacle } from '../model/foreign.ts'
-import type { Holder } from '../model/holder.ts'
 import { Intervals } from '../model/intervals.ts'
 import { printListen } from '../model/listen.ts'
-import { describeFate, describeHidden, type Hidden, type Listener } from '../model/listeners.ts'
+import { describeFate, describeHidden, type Hidden } from '../model/listeners.ts'
 import { Problem } from '../model/problem.ts'
 import type { Store } from '../store/store.ts'
 import {
@@ -17,6 +16,8 @@ import {
   mostNamed,
   type Surroundings,
 } from './conflicts.ts'
+import { holdersOf } from './holders.ts'
+import { type Opened, openedAmong, openedSentences } from './opened.ts'
 
 /** Undefined where the agent does not answer. */
 export async function survey(agent: AgentClient): Promise<Surroundings | undefined> {
@@ -58,19 +59,16 @@ export async function hiddenProblems(
   )
 }
 
-/** Who holds the first of these, as far as the agent can tell. */
-async function holdersOf(
-  agent: AgentClient,
-  listeners: readonly Listener[],
-): Promise<readonly (Holder | undefined)[]> {
-  const some = listeners.slice(0, mostNamed)
-  return some.length === 0 ? [] : agent.ask({ verb: 'holders', listeners: some }).catch(() => [])
+export interface Concerned {
+  readonly forwards: Intervals
+  readonly hidden: readonly Hidden[]
+  readonly opened: Opened
 }
 
 /** One sentence for each conflict of these forwards, in the mood of a plan or of what is. */
 export async function conflictsOf(
   agent: AgentClient,
-  { forwards, hidden }: { readonly forwards: Intervals; readonly hidden: readonly Hidden[] },
+  { forwards, hidden, opened }: Concerned,
   surroundings: Surroundings,
   mood: Mood,
 ): Promise<readonly string[]> {
@@ -79,13 +77,16 @@ export async function conflictsOf(
     hidden.map(({ listener }) => listener),
   )
   const services = hidden.map((one, at) => hidingSentence(one, holders[at], mood))
+  // What is opened here is not translated, and does not come to the chains that forward.
+  const translates = !forwards.isEmpty
   const early = surroundings.ephemeral.flatMap((range) => [...forwards.within(range)])
   const questions = [...new Set(early)].flatMap(
     (forward) => ephemeralSentence(forward, surroundings.ephemeral) ?? [],
   )
   return bounded([
-    ...(forwards.isEmpty ? [] : obstacleSentences(surroundings, 'chain')),
+    ...(translates ? obstacleSentences(surroundings, 'chain') : []),
     ...services,
+    ...(await openedSentences(agent, opened, surroundings, mood)),
     ...meetingSentences(forwards, surroundings, mood),
     ...questions,
   ])
@@ -95,18 +96,21 @@ export type LookForConflicts = () => Promise<readonly string[] | undefined>
 
 /** The conflicts there are now; undefined where the agent cannot say. The forwards are sorted once for each generation. */
 export function liveConflicts(agent: AgentClient, store: Store): LookForConflicts {
-  let sorted: { readonly at: number; readonly forwards: Intervals } | undefined
+  let sorted: (Omit<Concerned, 'hidden'> & { readonly at: number }) | undefined
   return async () => {
     const surroundings = await survey(agent)
     if (!surroundings) return undefined
     if (store.register.settings.locked) return []
     if (sorted?.at !== store.generation) {
-      sorted = { at: store.generation, forwards: new Intervals(store.register.forwards.values()) }
+      const { forwards, lists, settings } = store.register
+      const opened = openedAmong(forwards.values(), { lists, mark: settings.mark }, true)
+      sorted = { at: store.generation, forwards: new Intervals(forwards.values()), opened }
     }
-    const { forwards } = sorted
+    const { forwards, opened } = sorted
     const hidden = hiddenBy(forwards, surroundings.listeners)
-    const meeting = await conflictsOf(agent, { forwards, hidden }, surroundings, 'go')
-    return [...obstacleSentences(surroundings, 'saved'), ...meeting]
+    const meeting = await conflictsOf(agent, { forwards, hidden, opened }, surroundings, 'go')
+    const kinds = ['saved', 'unadmitted'] as const
+    return [...kinds.flatMap((kind) => obstacleSentences(surroundings, kind)), ...meeting]
   }
 }
 

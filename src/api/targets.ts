@@ -1,17 +1,46 @@
-/** Whether the targets of a change answer, as the agent finds. One that does not is worth a word, not a refusal. */
+/** What a change has led to, as the agent finds: whether targets answer, and whether firewalls admit what is opened. */
 import type { AgentClient } from '../agent/client.ts'
-import type { Forward } from '../model/forward.ts'
-import { describeReach, type Reach } from '../model/reach.ts'
+import { describeObstacle } from '../model/foreign.ts'
+import { type Forward, isOwn } from '../model/forward.ts'
+import { describeReach, isDead, type Reach } from '../model/reach.ts'
+import type { Change, Register } from '../model/register.ts'
 
 const mostForwards = 20
 
-/** Nothing, when the agent cannot be asked: the change is in force whether or not anybody answers. */
-export async function reachesOf(agent: AgentClient, forwards: readonly Forward[]): Promise<readonly Reach[]> {
-  const names = forwards.flatMap(({ name, enabled }) => (enabled ? [name] : [])).slice(0, mostForwards)
-  if (names.length === 0) return []
-  return agent.ask({ verb: 'probe', names }).catch(() => [])
+export interface Outcome {
+  readonly warnings: readonly string[]
+  readonly reached: readonly string[]
 }
 
-export function deadTarget(reach: Reach): string {
+/** Nothing, when the agent cannot be asked: the change is in force whether or not anybody answers. */
+export async function outcomeOf(
+  agent: AgentClient,
+  forwards: readonly Forward[],
+  concernsOwn: boolean,
+): Promise<Outcome> {
+  const names = forwards.flatMap(({ name, enabled }) => (enabled ? [name] : [])).slice(0, mostForwards)
+  const [reaches, obstacles] = await Promise.all([
+    names.length === 0 ? [] : agent.ask({ verb: 'probe', names }).catch(() => []),
+    concernsOwn ? agent.ask({ verb: 'admitted' }).catch(() => []) : [],
+  ])
+  return {
+    warnings: [...reaches.filter(isDead).map(deadTarget), ...obstacles.map(describeObstacle)],
+    reached: reaches.filter((one) => !isDead(one)).map(describeReach),
+  }
+}
+
+/** Whether what firewalls are to admit may be another thing after the change. */
+export function concernsOwn(register: Register, change: Change): boolean {
+  const { put, remove, putLists, removeLists, settings } = change
+  const named = [
+    ...put,
+    ...[...remove, ...put.map(({ name }) => name)].flatMap((name) => register.forwards.get(name) ?? []),
+  ]
+  const [first] = register.sendingTo('self')
+  const wide = putLists.length + removeLists.length > 0 || settings !== null
+  return named.some(isOwn) || (wide && first !== undefined)
+}
+
+function deadTarget(reach: Reach): string {
   return `${reach.forward}: ${describeReach(reach)}; the forward is open all the same`
 }

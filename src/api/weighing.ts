@@ -8,6 +8,7 @@ import { tentativeMessage } from '../reconcile/pass.ts'
 import type { Asking } from './asking.ts'
 import { hiddenBy } from './conflicts.ts'
 import type { Parts } from './gateway.ts'
+import { loopbackProblems, openedAmong, openedAnew, unguardedSentence } from './opened.ts'
 import { planOf } from './plan.ts'
 import { hiddenAnew } from './refusals.ts'
 import type { Plan } from './shapes.ts'
@@ -43,14 +44,16 @@ export async function weigh(
   const hidden = asking.takeOver ? [] : hiddenAnew(register, change, sight.surroundings.listeners)
   const sessions = asksSessions ? await sight.sessions(doors.map(({ port }) => port)) : []
   const own = ownAmong(sessions, asking.from)
-  const [weighed, refusals, warnings] = await Promise.all([
+  const anew = openedAnew(register.forwards, change.put)
+  const [weighed, refusals, loopback, warnings] = await Promise.all([
     asksFlows ? sight.weigh(tentativeMessage(store, change), own) : null,
     hiddenProblems(agent, hidden),
-    warningsAbout({ store, agent }, sight, { named, change, hidden, dryRun: asking.dryRun }),
+    loopbackProblems(agent, anew, sight.surroundings),
+    warningsAbout({ store, agent }, sight, { named, change, hidden, anew, dryRun: asking.dryRun }),
   ])
   const standing = { doors, sessions, own: weighed?.own ?? null, ownIsKnown: own.length === 1 }
   const plan = planOf(store, change, asking.dryRun, {
-    conflicts: refusals.map((problem) => problem.details()),
+    conflicts: [...refusals, ...loopback].map((problem) => problem.details()),
     warnings,
     flows: weighed?.effects ?? null,
     confirm: reasonsToConfirm(register, change, standing),
@@ -62,6 +65,8 @@ interface About {
   readonly named: readonly Forward[]
   readonly change: Change
   readonly hidden: readonly Hidden[]
+  /** Services of this machine that were not open before. */
+  readonly anew: readonly Forward[]
   readonly dryRun: boolean
 }
 
@@ -69,16 +74,23 @@ interface About {
 async function warningsAbout(
   { store, agent }: Pick<Parts, 'store' | 'agent'>,
   { surroundings }: Sight,
-  { named, change, hidden: refused, dryRun }: About,
+  { named, change, hidden: refused, anew, dryRun }: About,
 ): Promise<readonly string[]> {
   const { settings, lists } = store.register
   const forwards = new Intervals(named)
   const hidden = refused.length > 0 ? [] : hiddenBy(forwards, surroundings.listeners)
   const mood = dryRun ? 'would go' : 'go'
+  const known = { lists: listsAfter(lists, change), mark: settings.mark }
   return [
     ...(settings.locked && named.length > 0 ? [lockedWarning] : []),
-    ...warningsOf(named, listsAfter(lists, change), surroundings.addresses),
-    ...(await conflictsOf(agent, { forwards, hidden }, surroundings, mood)),
+    ...warningsOf(named, known.lists, surroundings.addresses),
+    ...(await conflictsOf(
+      agent,
+      { forwards, hidden, opened: openedAmong(named, known, false) },
+      surroundings,
+      mood,
+    )),
+    ...(await unguardedSentence(agent, openedAmong(anew, known, false))),
   ]
 }
 

@@ -10,7 +10,7 @@ export const wouldChange = 3
 export const undeclared = 3
 
 /** Conflicts that the operator's own input made; other conflicts (a stale generation) are failures. */
-const badInput: readonly string[] = ['listen-taken', 'name-taken', 'shadows-listener']
+const badInput: readonly string[] = ['listen-taken', 'loopback-only', 'name-taken', 'shadows-listener']
 
 export function exitCodeOf({ code, status }: Problem): number {
   return status === 400 || status === 422 || badInput.includes(code) ? invalid : failed

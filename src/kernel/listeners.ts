@@ -67,15 +67,23 @@ export function readAllSockets(netlink: Netlink): ListeningSocket[] {
   )
 }
 
-/** Asks for all sockets in a state, of one local port or of any (0). */
-export function diagRequest(family: number, protocol: number, state: number, port = 0): Buffer {
+/** Asks for all sockets in a state, or in some, of one local port or of any (0). */
+export function diagRequest(
+  family: number,
+  protocol: number,
+  state: number | readonly number[],
+  port = 0,
+): Buffer {
   const request = Buffer.alloc(requestLength)
   request.writeUInt32LE(requestLength, 0)
   request.writeUInt16LE(SOCK_DIAG_BY_FAMILY, 4)
   request.writeUInt16LE(NLM_F_REQUEST_DUMP, 6)
   request.writeUInt8(family, 16)
   request.writeUInt8(protocol, 17)
-  request.writeUInt32LE(1 << state, 20)
+  request.writeUInt32LE(
+    [state].flat().reduce((states, one) => states | (1 << one), 0),
+    20,
+  )
   request.writeUInt16BE(port, 24)
   return request
 }

@@ -10,6 +10,7 @@ import { readForeignChains } from './chains.ts'
 import { readIpset, readIpsetHeads } from './denials/ipsets.ts'
 import type { Interest, Place } from './denials/places.ts'
 import { readDenials } from './denials/reading.ts'
+import { destroyLocal } from './destroying.ts'
 import { readFilters } from './filters/reading.ts'
 import { endFlow, readFlows, remarkFlow, type TrackedFlow } from './flows.ts'
 import { readHolders } from './holders.ts'
@@ -91,6 +92,7 @@ const calls = {
     for (const flow of readFlows(netlink, from)) remarkFlow(netlink, flow, from, to)
   },
   endFlows: (flows: readonly TrackedFlow[]) => {
+    destroyLocal(sockets, flows)
     for (const flow of flows) endFlow(netlink, flow)
   },
 } as const

@@ -49,16 +49,22 @@ export interface NeighbourView {
   readonly through: string | null
   /** Why they could not be let through; '' when they could. */
   readonly trouble: string
+  /** How those of its rules are told that admit services opened here; null: there are none. */
+  readonly admits: string | null
   /** What else is to be known of it while it is active. */
   readonly note: string | null
 }
 
 /** One sentence for each. */
 export function describeNeighbour(view: NeighbourView): string {
-  const { name, version, active, note } = view
+  const { name, version, active, admits, note } = view
   const who = version === null ? name : `${name} ${version}`
   if (!active) return `${who} is installed and not active`
-  return `${who} is active and ${describeEffect(view)}${note === null ? '' : `; ${note}`}`
+  const more = [
+    ...(admits === null ? [] : [`it admits services opened here by ${admits}`]),
+    ...(note === null ? [] : [note]),
+  ]
+  return [`${who} is active and ${describeEffect(view)}`, ...more].join('; ')
 }
 
 function describeEffect({ drops, through, trouble }: NeighbourView): string {
@@ -71,10 +77,23 @@ function describeEffect({ drops, through, trouble }: NeighbourView): string {
 /** What is in the way of forwards, or will be, and is nobody's to mend but the operator's. */
 export type Obstacle =
   | { readonly kind: 'chain'; readonly chain: ForeignChain; readonly mark: Mark }
+  /** What a neighbour has not been given, of one forward or of all. */
+  | {
+      readonly kind: 'unadmitted'
+      readonly neighbour: string
+      readonly forward: string | null
+      readonly why: string
+    }
   | { readonly kind: 'saved'; readonly file: string; readonly holds: 'table' | 'anchor' | 'rule' }
 
 export function describeObstacle(obstacle: Obstacle): string {
   if (obstacle.kind === 'saved') return `${obstacle.file} ${savedSentences[obstacle.holds]}`
+  if (obstacle.kind === 'unadmitted') {
+    const { neighbour, forward, why } = obstacle
+    return forward === null
+      ? `${neighbour} could not be asked to admit the services opened here: ${why}`
+      : `${forward} is not admitted by ${neighbour}: ${why}`
+  }
   const { chain, mark } = obstacle
   const what = chain.base?.ending ?? ''
   return `${printChain(chain)} drops forwarded packets that no rule of it accepts (${what}), those of forwards too; this admits them and nothing else: ${admission(chain, mark)}`

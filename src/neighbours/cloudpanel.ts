@@ -9,6 +9,8 @@ const note = 'its pages are on tcp/8443, and the rules that it makes are those o
 
 export const cloudpanel: Neighbour = {
   name: 'CloudPanel',
+  // Its rules are those of ufw, and what it makes anew there is put back there.
+  gate: null,
   place: '',
   see(_chains, versionOf) {
     const version = versionOf('cloudpanel')

@@ -13,6 +13,7 @@ const families = ['ip', 'ip6'] as const
 
 export const docker: Neighbour = {
   name: 'Docker',
+  gate: null,
   place: 'DOCKER-USER, or FORWARD where there is none',
   see,
   async letThrough(mark, chains) {

@@ -4,11 +4,18 @@
  * and StrictForwardPorts=yes of firewalld 2.3 and later, which leaves that rule out on purpose.
  */
 import { type ForeignChain, printChain } from '../model/foreign.ts'
+import { admitInFirewalld } from './firewalld-gate.ts'
 import type { Neighbour, Presence } from './neighbour.ts'
 import type { VersionOf } from './reading.ts'
 
 export const firewalld: Neighbour = {
   name: 'firewalld',
+  gate: {
+    place: 'rich rules of priority 11696',
+    isActive: (chains) => filtering(chains).length > 0,
+    // Switched off it has no say, and what is left in its files is taken back when it is on again.
+    admit: async (wanted, chains) => (filtering(chains).length > 0 ? admitInFirewalld(wanted) : []),
+  },
   place: '',
   see,
   async letThrough(_mark, chains) {

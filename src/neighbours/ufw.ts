@@ -10,8 +10,11 @@ import type { ForeignChain } from '../model/foreign.ts'
 import type { Mark } from '../model/gateway.ts'
 import { type Neighbour, type Presence, policyOf } from './neighbour.ts'
 import { readText, type VersionOf } from './reading.ts'
+import { admitInUfw } from './ufw-gate.ts'
 import { accept, acceptRule, chainsNamed, removeAccepts } from './xtables.ts'
 
+/** Where rules of its command line are; there are none of IPv6 where it is told to leave that alone (IPV6=no). */
+const userChains = { ip: 'ufw-user-input', ip6: 'ufw6-user-input' } as const
 const chainNames = { ip: 'ufw-after-forward', ip6: 'ufw6-after-forward' } as const
 const files = { ip: '/etc/ufw/after.rules', ip6: '/etc/ufw/after6.rules' } as const
 const settings = '/etc/ufw/ufw.conf'
@@ -22,6 +25,19 @@ const afterThis = '# End required lines\n'
 
 export const ufw: Neighbour = {
   name: 'ufw',
+  gate: {
+    place: 'rules with the comment "drawbridge: NAME"',
+    isActive,
+    async admit(wanted, chains) {
+      if (!isActive(chains)) return isOn() || wanted.length > 0 ? [] : admitInUfw([])
+      const known = chainsNamed(chains, userChains)
+      return admitInUfw(
+        wanted.filter(({ source }) =>
+          known.some(({ family }) => family === `ip${source.family === 4 ? '' : 6}`),
+        ),
+      )
+    },
+  },
   place: 'ufw-after-forward, by /etc/ufw/after.rules',
   see,
   // Switched on, it makes its chains, and we are called again; until then there is nothing to pass.

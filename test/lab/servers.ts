@@ -53,7 +53,13 @@ export interface Firewalld {
   runs(...words: readonly string[]): Promise<string>
   /** The bus by which other programs find it. */
   readonly env: NodeJS.ProcessEnv
+  /** What goes before a command that is to find it, and its files, where they are on a real machine. */
+  readonly under: readonly string[]
 }
+
+/** The machine's own bus and files are covered. */
+const found =
+  'mkdir -p /run/dbus && mount -t tmpfs tmpfs /run/dbus && ln -s "$1/bus" /run/dbus/system_bus_socket && mount --bind "$1/etc" /etc/firewalld && shift && exec "$@"'
 
 /** firewalld with a bus and files of its own: those of the machine are for its root. */
 export async function startFirewalld(
@@ -79,7 +85,8 @@ export async function startFirewalld(
   const firewalld = host.spawn('unshare', [...world, 'firewalld', ...options], env)
   for (let waited = 0; waited < 4 * patience; waited += 100) {
     if ((await host.tries('firewall-cmd', ['--state'], { env })).code === 0) {
-      return { runs: (...words) => host.run('firewall-cmd', words, { env }), env }
+      const under = ['unshare', '--mount', 'sh', '-ec', found, 'firewalld', directory]
+      return { runs: (...words) => host.run('firewall-cmd', words, { env }), env, under }
     }
     await Promise.race([sleep(100), firewalld.ended])
   }

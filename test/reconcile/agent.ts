@@ -83,6 +83,7 @@ export function memoryAgent(): MemoryAgent {
           forwarding: [],
         }
       case 'listeners':
+      case 'admitted':
       case 'sessions':
       case 'holders':
       case 'probe':

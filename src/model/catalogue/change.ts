@@ -34,6 +34,13 @@ export const changeProblems = {
     says: ({ listen, service, fate }) => `listen: ${listen} would hide ${service}: ${fate}`,
     remedy: () => 'Pick another port, or add --take-over if the service is to be hidden.',
   }),
+  'loopback-only': entry<{ name: string; what: string; service: string; addresses: string }>({
+    status: 409,
+    says: ({ name, what, service, addresses }) =>
+      `to: ${name} would open ${what}, which ${service} serves on ${addresses} only: nothing from outside arrives there`,
+    remedy: () =>
+      'Have it listen on the address that is to be reached, or on all (listen_addresses in postgresql.conf, bind in redis.conf), and open it again. Otherwise it would take route_localnet, which opens local services to neighbours.',
+  }),
   'no-such-forward': entry<{ name: string; nearest: string }>({
     status: 404,
     says: ({ name }) => `there is no forward ${name}`,

@@ -149,10 +149,9 @@ function throughTo(view: View, forward: Forward, whereabouts: Whereabouts): read
 }
 
 /** A service of this machine gets what it would get without a forward. */
-function throughToService({ scene, behind }: View, forward: Forward): readonly Through[] {
+function throughToService({ scene, atOpened }: View, forward: Forward): readonly Through[] {
   const { family, interface: by } = scene
-  return behind
-    .filter(({ packets }) => !packets.translated)
+  return atOpened()
     .flatMap((fate) => pieceOf(fate, openingOf(forward)))
     .map((fate) => ({ ...fate, rule: ruleWords(fate), by, family }))
 }

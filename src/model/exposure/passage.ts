@@ -3,7 +3,8 @@ import ipaddr from 'ipaddr.js'
 import type { Family } from '../address.ts'
 import type { Transport } from '../listen.ts'
 import { type Box, coalesced, withoutBoxes } from './box.ts'
-import { askedFor, type Circumstances, type Closed, type Packets } from './packet.ts'
+import { circumstancesOf, type Own, type Stage } from './circumstances.ts'
+import { askedFor, type Closed, type Packets } from './packet.ts'
 import { everyOf, joined, meet, type Ranges } from './ranges.ts'
 import type { BaseChain, FieldName, Filters } from './rules.ts'
 import { type Translation, walkChain } from './walk.ts'
@@ -29,11 +30,8 @@ export interface Passed {
   readonly closed: readonly Closed[]
 }
 
-/** Where our own chains stand (`dstnat - 5`), and where connection tracking does. */
+/** Where our own chains stand (`dstnat - 5`). */
 const ourPriority = -105
-const trackingPriority = -200
-
-type Stage = 'here' | 'translated here' | 'away' | 'ours'
 
 const bits = { 4: 32, 6: 128 } as const
 
@@ -86,11 +84,23 @@ export function passToServices(
 export function passToTarget(scene: Scene, target: string, mark: number): Passed {
   const one = everything(scene)
   const translated = { ...one, box: { ...one.box, address: rangeOfAddress(target) } }
-  const own = { address: target, mark: BigInt(mark) }
+  const own = { address: target, mark: BigInt(mark), stage: 'ours' } as const
   const later = ({ priority, type }: BaseChain) => priority >= ourPriority && type === 'filter'
   const before = passHook(scene, [translated], 'prerouting', later, own)
   const after = passHook(scene, before.open, 'forward', () => true, own)
   return { open: after.open, closed: [...before.closed, ...after.closed] }
+}
+
+/**
+ * What a forward opens of this machine's own: every port, from anybody. It is not translated, and what rules of NAT behind
+ * ours translate then is not for the service any more.
+ */
+export function passToOpened(scene: Scene, mark: number): Passed {
+  const before = passToForwards(scene)
+  const behind = passPrerouting(scene, before.open, ({ priority }) => priority >= ourPriority)
+  const own = { address: '', mark: BigInt(mark), stage: 'opened' } as const
+  const after = passHook(scene, behind.open, 'input', () => true, own)
+  return { open: after.open, closed: [...before.closed, ...behind.closed, ...after.closed] }
 }
 
 export function rangeOfAddress(text: string): Ranges {
@@ -148,11 +158,6 @@ function isHere({ addresses }: Scene, { box, translated }: Packets): boolean {
   return translated.address !== undefined && meet(box.address, addresses).length > 0
 }
 
-interface Own {
-  readonly address: string
-  readonly mark: bigint
-}
-
 function passHook(
   scene: Scene,
   packets: readonly Packets[],
@@ -182,7 +187,7 @@ function passOne(
   for (const [target, some] of Map.groupBy(packets, ({ translated }) => targetOf(translated))) {
     const [first] = some
     const stage: Stage = own
-      ? 'ours'
+      ? own.stage
       : !first?.translated
         ? 'here'
         : isHere(scene, first)
@@ -198,41 +203,6 @@ function passOne(
 
 function targetOf(translated: Packets['translated']): string {
   return translated?.address ?? ''
-}
-
-const protocolNumbers = { tcp: 6n, udp: 17n } as const
-const [INVALID, NEW] = [1n, 8n]
-const DESTINATION_NAT = 0x20n
-const [UNICAST, LOCAL] = [1n, 2n]
-const SYN = 2n
-
-/** What is known of these packets when they come to the chain. */
-function circumstancesOf(scene: Scene, chain: BaseChain, stage: Stage, own?: Own): Circumstances {
-  const { family, protocol, altered, ways, budget } = scene
-  const away = stage === 'away' || stage === 'ours'
-  const out = chain.hook === 'forward' ? ways[own?.address ?? ''] : ''
-  const untracked = chain.hook === 'prerouting' && chain.priority <= trackingPriority
-  const known: Partial<Record<FieldName, bigint>> = {
-    family: family === 4 ? 2n : 10n,
-    protocol: protocolNumbers[protocol],
-    inInterface: interfaceNumber(scene.interface),
-    ...(out !== undefined && { outInterface: interfaceNumber(out) }),
-    state: untracked ? INVALID : NEW,
-    status: stage === 'here' ? 0n : DESTINATION_NAT,
-    direction: 0n,
-    addressKind: away ? UNICAST : LOCAL,
-    packetKind: 0n,
-    mark: 0n,
-    connectionMark: stage === 'ours' ? (own?.mark ?? 0n) : 0n,
-    ...(protocol === 'tcp' && { tcpFlags: SYN }),
-  }
-  for (const field of altered) if (!(field === 'connectionMark' && stage === 'ours')) delete known[field]
-  return { family, protocol, known, budget }
-}
-
-/** The name as the kernel compares it: sixteen bytes, the rest of them zero. */
-function interfaceNumber(name: string): bigint {
-  return BigInt(`0x${Buffer.from(name, 'latin1').toString('hex').padEnd(32, '0')}`)
 }
 
 /** The best that may become of each packet: what is open is not closed, whatever doubtful copies of it became. */

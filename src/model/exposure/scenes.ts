@@ -8,6 +8,7 @@ import {
   type Fate,
   fatesOf,
   passToForwards,
+  passToOpened,
   passToServices,
   passToTarget,
   rangeOfAddress,
@@ -28,6 +29,8 @@ export interface View {
   readonly behind: readonly Fate[]
   /** What becomes of packets that a forward has sent to a target; undefined: too many targets. */
   readonly atTarget: (address: string) => readonly Fate[] | undefined
+  /** What becomes of packets that a forward leaves to a service of this machine. */
+  readonly atOpened: () => readonly Fate[]
 }
 
 /** What forwards take of the packets of this kind. */
@@ -70,11 +73,17 @@ function viewOf(
     known.set(key, fates)
     return fates
   }
+  let opened: readonly Fate[] | undefined
+  const atOpened = () => {
+    opened ??= fatesOf(passToOpened(scene, mark))
+    return opened
+  }
   return {
     scene,
     before: fatesOf(before),
     behind: fatesOf(passToServices(scene, before, openings)),
     atTarget,
+    atOpened,
   }
 }
 
