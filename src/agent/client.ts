@@ -20,6 +20,7 @@ const patience = {
   counts: 30_000,
   facts: 15_000,
   locate: 60_000,
+  endpoints: 15_000,
   listeners: 15_000,
   exposed: 30_000,
   others: 15_000,

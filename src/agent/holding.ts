@@ -200,6 +200,10 @@ export class Holding {
     return ([4, 6] as const).filter((family) => this.#needs.has(`IPv${family}`))
   }
 
+  numberOf(name: string): number | undefined {
+    return this.#numbers.get(name)
+  }
+
   /** The elements of the forwards with these numbers. */
   elementsNumbered(numbers: ReadonlySet<number>): readonly Element[] {
     const names = [...this.#numbers].filter(([, number]) => numbers.has(number)).map(([name]) => name)

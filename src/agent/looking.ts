@@ -1,6 +1,7 @@
 /** Questions that change nothing of what is held, and need nothing but what is held. */
 import type { Machine } from './agent.ts'
 import { countForwards } from './counting.ts'
+import { viewEndpoints } from './endpoints.ts'
 import { lookAround } from './exposing.ts'
 import type { Holding } from './holding.ts'
 import { probe } from './probing.ts'
@@ -13,6 +14,7 @@ export type Question = AgentMessage & {
     | 'exposed'
     | 'others'
     | 'holders'
+    | 'endpoints'
     | 'probe'
     | 'sessions'
     | 'counts'
@@ -36,6 +38,8 @@ export function answerQuestion(
       return beside.others()
     case 'holders':
       return door.holders(question.listeners)
+    case 'endpoints':
+      return viewEndpoints(door, holding, question.name)
     case 'probe':
       return probe(door, holding, question.names)
     case 'sessions':

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Effect, Fate } from '../compile/fates.ts'
 import type { Bans } from '../model/bans.ts'
 import { forwardDocument } from '../model/document.ts'
+import type { EndpointView } from '../model/endpoints.ts'
 import type { Machine } from '../model/exposure/exposure.ts'
 import type { NeighbourView, Obstacle } from '../model/foreign.ts'
 import type { Holder } from '../model/holder.ts'
@@ -101,6 +102,8 @@ export const agentMessage = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('admitted') }),
   /** Who holds these listening sockets, in their order. */
   z.strictObject({ verb: z.literal('holders'), listeners: z.array(listener).max(20) }),
+  /** What the targets of a forward are now. */
+  z.strictObject({ verb: z.literal('endpoints'), name: z.string() }),
   /** Whether the targets of these forwards answer. */
   z.strictObject({ verb: z.literal('probe'), names: z.array(z.string()).max(20) }),
   /** Who has a TCP connection to one of these ports of this machine. */
@@ -174,6 +177,7 @@ export interface AnswerOf {
   readonly locate: Record<never, never>
   readonly admitted: readonly Obstacle[]
   readonly holders: readonly Holder[]
+  readonly endpoints: readonly EndpointView[]
   readonly probe: readonly Reach[]
   readonly sessions: readonly Session[]
   readonly counts: readonly Counted[]

@@ -97,7 +97,9 @@ export class GatewayReader {
   async show(name: string): Promise<ForwardView> {
     const forward = findForward(this.#parts.store, name)
     const counts = await this.#counts([this.#parts.store.numberOf(forward.name)])
-    return { ...this.#view(forward, counts), bans: await this.bans(familiesOf(forward)) }
+    const endpoints = await unlessAway(this.#parts.agent.ask({ verb: 'endpoints', name: forward.name }))
+    const bans = await this.bans(familiesOf(forward))
+    return { ...this.#view(forward, counts), bans, endpoints: endpoints ?? [] }
   }
 
   /** Whom other programs have banned, in these families. */

@@ -1,6 +1,7 @@
 /** What the API answers: shared by the routes and by every client of them. */
 import type { Bans } from '../model/bans.ts'
 import type { ForwardDocument, GatewayDocument } from '../model/document.ts'
+import type { EndpointView } from '../model/endpoints.ts'
 import type { Exposure } from '../model/exposure/exposure.ts'
 import type { NeighbourView } from '../model/foreign.ts'
 import type { ProblemDetails } from '../model/problem.ts'
@@ -18,6 +19,8 @@ export interface ForwardView {
   readonly limited: number
   /** Whom other programs have banned, in the families of the forward; only where one forward is shown. */
   readonly bans?: Bans
+  /** Where its connections go now, each with its share of them; only where one forward is shown. */
+  readonly endpoints?: readonly EndpointView[]
 }
 
 export interface ForwardList {

@@ -19,6 +19,8 @@ export interface Options {
   readonly newPerSource?: string
   readonly openPerSource?: string
   readonly onChange?: 'drain' | 'cut' | 'keep'
+  readonly balance?: 'random' | 'round-robin' | 'source'
+  readonly onAllDown?: 'refuse' | 'keep'
   readonly note?: string
   readonly disabled?: boolean
   readonly privileged?: boolean

@@ -50,6 +50,15 @@ export const openOptions: readonly Option[] = [
   new Option('--source-nat <MODE>', 'how the source address is treated; an address of this gateway works too')
     .choices(['auto', 'preserve', 'masquerade'])
     .argParser((value) => value),
+  new Option('--balance <HOW>', 'which of several targets a new connection goes to').choices([
+    'random',
+    'round-robin',
+    'source',
+  ]),
+  new Option('--on-all-down <WHAT>', 'what to do with new connections when no target takes any').choices([
+    'refuse',
+    'keep',
+  ]),
   new Option('--new-per-source <RATE>', 'new connections per source address, such as 30/s, 100/m or 1000/h'),
   new Option('--open-per-source <COUNT>', 'connections open at the same time per source address'),
   new Option('--on-change <HOW>', 'what becomes of established connections when the forward changes').choices(

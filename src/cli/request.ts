@@ -69,10 +69,13 @@ function openingOf(operands: readonly string[]): Pick<ForwardDocument, 'listen' 
 }
 
 function wishesOf(options: Options, now: number): Omit<ForwardDocument, 'listen' | 'to'> {
-  const { name, sourceNat, newPerSource, openPerSource, onChange, note, disabled } = options
+  const { name, balance, onAllDown, sourceNat, newPerSource, openPerSource, onChange, note, disabled } =
+    options
   const from = sourcesOf(options.from)
   return {
     ...(name !== undefined && { name }),
+    ...(balance && { balance }),
+    ...(onAllDown && { on_all_down: onAllDown }),
     ...(from && { from }),
     ...(sourceNat !== undefined && { source_nat: sourceNat }),
     ...((newPerSource !== undefined || openPerSource !== undefined) && {

@@ -99,6 +99,27 @@ function poolSlots({ balance, listen }: Forward, { endpoints, taking }: Delivery
   return slotsOf(balance, candidates)
 }
 
+/** The elements that count the connections of each endpoint, as far as it can be given any. */
+export function endpointElements(
+  number: number,
+  forward: Forward,
+  known: Known,
+): readonly { readonly endpoint: Endpoint; readonly elements: readonly Element[] }[] {
+  const { listen } = forward
+  const endpoints = endpointsOf(forward, known)
+  return familiesOf(forward).flatMap((family) => {
+    const delivery = deliveryOf(forward, endpoints, family)
+    const all = endpoints.filter(({ address }) => address.family === family)
+    return all.map((endpoint, index) => ({
+      endpoint,
+      elements:
+        delivery.kind === 'pool' && listen.kind === 'ports'
+          ? places(`members${family}`, classid(memberNumber(number, index)), listen, endpoint)
+          : elementsFor(number, forward, family, delivery).filter(({ set }) => /targets[46]$/.test(set)),
+    }))
+  })
+}
+
 function memberNumber(number: number, index: number): number {
   return number * mostMembers + index
 }

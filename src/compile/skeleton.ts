@@ -63,7 +63,9 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
       { name: 'forwarded', rules: [...used.flatMap(banRules), ...forwarded(facts.mark, used)] },
       { name: 'guard', rules: ['meta priority @restricted jump sources', ...used.flatMap(limitRules)] },
       { name: 'sources', rules: [...used.flatMap(allowRules), 'meta priority @refused drop', 'drop'] },
-      ...(used.some(({ kind }) => kind === 'members') ? [{ name: 'members', rules: members }] : []),
+      ...(used.some(({ kind }) => kind === 'members')
+        ? [{ name: 'members', rules: used.flatMap(memberRules) }]
+        : []),
       ...(choosing
         ? [
             { name: 'source_nat', rules: findingAgain },
@@ -151,10 +153,11 @@ function poolRules(set: NamedSet): string[] {
   return [`meta nfproto ipv${family} meta priority set ${slot} map @${setName(set)} goto members`]
 }
 
-const members = ([4, 6] as const).map(
-  (family) =>
-    `meta nfproto ipv${family} dnat ${family === 4 ? 'ip' : 'ip6'} to meta priority . meta l4proto . th dport map @members${family}`,
-)
+function memberRules(set: NamedSet): string[] {
+  if (set.kind !== 'members') return []
+  const to = `dnat ${set.family === 4 ? 'ip' : 'ip6'} to`
+  return [`meta nfproto ipv${set.family} ${to} meta priority . meta l4proto . th dport map @${setName(set)}`]
+}
 
 /**
  * The kernel keeps the pairs (x, x) of interfaces seen by new forwarded connections in @hairpin, so "in and out by the
@@ -262,9 +265,14 @@ export function printSkeleton(skeleton: Skeleton, leftovers: Leftovers = noLefto
     ...chains.flatMap(({ name, rules }) => rules.map((rule) => `add rule inet drawbridge ${name} ${rule}`)),
     ...leftovers.chains.map((name) => `flush chain inet drawbridge ${name}`),
     ...leftovers.chains.map((name) => `delete chain inet drawbridge ${name}`),
-    ...leftovers.sets.map((name) => `delete set inet drawbridge ${name}`),
+    ...leftovers.sets.map((name) => `delete ${isMap(name) ? 'map' : 'set'} inet drawbridge ${name}`),
     '',
   ].join('\n')
+}
+
+/** nft wants a map called one. Of what somebody else has left it cannot be told; then the table is made anew. */
+function isMap(name: string): boolean {
+  return readSetName(name) !== undefined && layoutOf(name).data !== undefined
 }
 
 function printSet(name: string): string {

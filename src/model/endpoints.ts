@@ -31,6 +31,8 @@ export const nothingKnown: Known = { lists: new Map(), whereabouts: new Map(), d
 
 /** `up` takes new connections; the others keep those they have. */
 export interface Endpoint {
+  /** The destination of its target, as it is written. */
+  readonly by: string
   readonly address: Address
   readonly ports: PortMapping
   readonly weight: number
@@ -51,7 +53,8 @@ export function endpointsOf(
   for (const target of targets) {
     for (const located of locate(target, whereabouts)) {
       if (family !== undefined && located.address.family !== family) continue
-      const endpoint = { address: located.address, ...mapped(target, located, listen) }
+      const by = printDestination(target.destination)
+      const endpoint = { by, address: located.address, ...mapped(target, located, listen) }
       const key = endpointKey(endpoint, listen)
       const state = target.drain ? 'draining' : dead?.has(key) ? 'down' : 'up'
       if (!found.has(key)) found.set(key, { ...endpoint, state })
@@ -104,4 +107,16 @@ export function deliveryOf(
   const [first] = taking
   if (!first) return { kind: 'refuse' }
   return all.length === 1 ? { kind: 'direct', endpoint: first } : { kind: 'pool', endpoints: all, taking }
+}
+
+/** An endpoint as it is told to people. */
+export interface EndpointView {
+  /** The destination of its target, as it is written. */
+  readonly by: string
+  /** `10.0.0.5:80`: with the port that the first port of the opening goes to. */
+  readonly at: string
+  readonly weight: number
+  readonly state: Endpoint['state']
+  /** Connections that it was given, since its forward was last changed. */
+  readonly connections: number
 }

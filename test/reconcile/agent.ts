@@ -63,6 +63,8 @@ export function memoryAgent(): MemoryAgent {
           neighbours: [],
           obstacles: [],
         }
+      case 'endpoints':
+        return []
       case 'locate':
         return {}
       case 'weigh':

@@ -12,12 +12,14 @@ export const changingCommands: readonly Spec[] = [
   {
     spelled: 'open [LISTEN] [TARGET...]',
     summary:
-      'Open a port of this gateway to a host behind it; one IPv4 and one IPv6 target serve one family each',
+      'Open a port of this gateway to a host behind it, to several in turn, or to a service of its own (self)',
     options: openOptions,
     examples: [
       'drawbridge open tcp/8080 10.0.0.5:80',
       'drawbridge open tcp/8443 10.0.0.5:443 [fd00::5]:443 --name web --from 198.51.100.0/24',
       "drawbridge open 'tcp/2222 -> 10.0.0.7:22' --for 2h --note 'for the night shift'",
+      'drawbridge open tcp/8080 10.0.0.11:80 10.0.0.12:80 --balance source',
+      'drawbridge open tcp/5432 self --from 198.51.100.0/24',
       'drawbridge open udp/20000-20100 10.0.0.9:10000 --new-per-source 30/s --dry-run',
     ],
     act: open,

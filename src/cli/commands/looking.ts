@@ -1,6 +1,7 @@
 /** list, show and the names for completion. */
 import type { ForwardView } from '../../api/shapes.ts'
 import type { ForwardDocument } from '../../model/document.ts'
+import type { EndpointView } from '../../model/endpoints.ts'
 import type { Call, Spec } from '../command.ts'
 import { done } from '../exit.ts'
 import { banLines } from '../lines.ts'
@@ -71,7 +72,12 @@ function columnsOf(colour: boolean): readonly Column<ForwardView>[] {
 
 function targetWords({ to }: ForwardDocument): string {
   const targets = Array.isArray(to) ? to : [to]
-  return targets.map((one) => (typeof one === 'string' ? one : `${one.host}:${one.port ?? ''}`)).join(',')
+  return targets.map((one) => (typeof one === 'string' ? one : partsWords(one))).join(',')
+}
+
+function partsWords({ host, port }: Exclude<ForwardDocument['to'], string | unknown[]>): string {
+  if (port === undefined) return host
+  return host.split(':').length > 2 ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 function sourceWords({ from }: ForwardDocument): string {
@@ -95,6 +101,8 @@ function describe(view: ForwardView, now: number): readonly string[] {
     ['sentence', view.sentence],
     ['listen', forward.listen],
     ['to', targetWords(forward)],
+    ...(forward.balance === undefined ? [] : [['balance', forward.balance] as const]),
+    ...(forward.on_all_down === undefined ? [] : [['on_all_down', forward.on_all_down] as const]),
     ['from', sourceWords(forward)],
     ['source_nat', forward.source_nat ?? 'auto'],
     ['limits', limitWords(forward)],
@@ -108,8 +116,16 @@ function describe(view: ForwardView, now: number): readonly string[] {
   ]
   return [
     ...facts.map(([key, value]) => `${key}: ${plain(value)}`),
+    ...(view.endpoints ?? []).map((one) => plain(`endpoint: ${endpointWords(one)}`)),
     ...(view.bans ? banLines(view.bans) : []),
   ]
+}
+
+/** `10.0.0.11:80 (app.example.org), weight 2, up, 17 connections` */
+function endpointWords({ by, at, weight, state, connections }: EndpointView): string {
+  const named = at === by || at.startsWith(`${by}:`) || at.startsWith(`[${by}]:`) ? '' : ` (${by})`
+  const share = weight === 1 ? '' : `, weight ${weight}`
+  return `${at}${named}${share}, ${state}, ${connections} connection${connections === 1 ? '' : 's'}`
 }
 
 function limitWords({ limits }: ForwardDocument): string {
