@@ -125,7 +125,7 @@ export class Agent {
       if (report.kind !== 'elsewhere') intruded(report)
     }, bans.interest)
     beside.watch()
-    containing.watch(async () => {})
+    containing.watch(inTurn, (news) => this.learn(news))
     await door.own(anchorText).catch((error: Error) => {
       throw Problem.of('agent-running', { words: error.message }, error)
     })
@@ -213,6 +213,7 @@ export class Agent {
   /** The whole gateway: compared with what the kernel really holds, so an agent started anew writes only what differs. */
   async #putWhole(message: PutMessage): Promise<PutAnswer> {
     await this.#refuseOlder(message)
+    await this.#machine.containing.settle()
     const closed = message.closed.map((document) => parseForward(document))
     const former = [...closed, ...this.#holding.register.forwards.values()]
     const holding = new Holding(await this.#machine.bans.settle(), this.#learned)

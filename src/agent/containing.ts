@@ -1,6 +1,8 @@
 /** Follows Docker's containers: their names, and the addresses behind them as they come and go. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Containers, noContainers } from '../model/container.ts'
+import { type Container, type Containers, noContainers } from '../model/container.ts'
+import { printDestination } from '../model/destination.ts'
+import type { Located } from '../model/endpoints.ts'
 import { findDaemon, listen } from '../neighbours/containers/daemon.ts'
 import { eventsPath, readContainers } from '../neighbours/containers/reading.ts'
 import { follower, type Rhythm } from './guarding.ts'
@@ -10,29 +12,52 @@ const rhythm: Rhythm = { every: 50, share: 4, longest: 500, anyway: 30_000 }
 /** So soon it is looked for again after it has gone. */
 const missing = 500
 
+/** By container as a target names it; one that has none any more stands for no address. */
+type News = Map<string, readonly Located[]>
+
+/** Has targets follow. */
+type Learn = (news: { whereabouts: News }) => Promise<void>
+
 export class Containing {
   readonly #find: () => string | undefined
   readonly #first = Promise.withResolvers<void>()
+  /** What forwards have been told last. */
+  #told: ReadonlyMap<string, readonly Located[]> = new Map()
+  #learn: Learn = async () => {}
   seen: Containers = noContainers
 
   constructor(find: () => string | undefined = findDaemon) {
     this.#find = find
   }
 
-  /** From now on `looked` is called after each reading; when it fails there is another soon. */
-  watch(looked: () => Promise<void>): void {
+  /** From now on `learn` is told of every change, in turn; when it fails it is told again soon. */
+  watch(inTurn: <T>(work: () => Promise<T>) => Promise<T>, learn: Learn): void {
+    this.#learn = learn
     const look = follower(async () => {
       this.seen = await this.#read()
       this.#first.resolve()
-      await looked()
+      await inTurn(() => this.#tell())
       return undefined
     }, rhythm)
     void this.#hear(look)
   }
 
-  /** Resolves when they have been read once, or a Docker that does not answer has been waited for long enough. */
+  /**
+   * Resolves when they have been read once and told, or a Docker that does not answer has been waited for long enough. Is
+   * called in turn.
+   */
   async settle(patience = 1000): Promise<void> {
     await Promise.race([this.#first.promise, sleep(patience)])
+    await this.#tell()
+  }
+
+  async #tell(): Promise<void> {
+    const now = locatedIn(this.seen.containers)
+    const keys = [...new Set([...now.keys(), ...this.#told.keys()])]
+    const changed = keys.filter((key) => textOf(now.get(key)) !== textOf(this.#told.get(key)))
+    if (changed.length === 0) return
+    await this.#learn({ whereabouts: new Map(changed.map((key) => [key, now.get(key) ?? []])) })
+    this.#told = now
   }
 
   /**
@@ -61,4 +86,17 @@ export class Containing {
       await sleep(missing)
     }
   }
+}
+
+function locatedIn(containers: readonly Container[]): ReadonlyMap<string, readonly Located[]> {
+  return new Map(
+    containers.map(({ name, addresses }) => [
+      printDestination({ kind: 'container', name }),
+      addresses.map((address) => ({ address })),
+    ]),
+  )
+}
+
+function textOf(located: readonly Located[] = []): string {
+  return located.map(({ address }) => address.text).join()
 }

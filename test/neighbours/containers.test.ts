@@ -241,7 +241,10 @@ describe('following', () => {
     soon,
     async () => {
       const containing = new Containing(() => findDaemon(`unix://${socket}`))
-      containing.watch(async () => {})
+      containing.watch(
+        (work) => work(),
+        async () => {},
+      )
       await containing.settle()
       expect(containing.seen).toMatchObject({ docker: 'none', containers: [] })
       await serves([one('web', { bridge: at('b1', '172.17.0.2') })])
@@ -272,7 +275,10 @@ describe('following', () => {
   test('one that hangs is not waited for longer than is said', async () => {
     await serve(() => {})
     const containing = new Containing(() => socket)
-    containing.watch(async () => {})
+    containing.watch(
+      (work) => work(),
+      async () => {},
+    )
     const began = performance.now()
     await containing.settle(100)
     // Reading itself would take five seconds.

@@ -47,4 +47,29 @@ describe.runIf(canRunDocker)('containers of dockerd (wants root of the machine)'
       await expect.poll(() => behind('translation'), { timeout: 15_000 }).toEqual([])
     },
   )
+
+  const says = (port: number) =>
+    lab.client.exchanges(lab.gateway.outside, port, '', { halfClose: true, timeout: 1000 })
+
+  test(
+    "a forward to a container by its name follows it to another address; the old one is another's",
+    slow,
+    async () => {
+      const first = await docker.serves('app', 80, 'app')
+      await drawbridge.opens('tcp/8001', 'container:app:80', { name: 'app' })
+      expect(await says(8001)).toBe('app\n')
+      await docker.runs('stop', '--time', '0', 'app')
+      await expect.poll(() => says(8001).catch(String), patience).toMatch(/refused/)
+      expect(await docker.serves('intruder', 80, 'intruder')).toBe(first)
+      await expect(says(8001)).rejects.toThrow(/refused/)
+      await docker.runs('start', 'app')
+      const began = performance.now()
+      await expect.poll(() => says(8001).catch(String), { ...patience, interval: 10 }).toBe('app\n')
+      console.log(
+        `a container with another address is reached after ${Math.round(performance.now() - began)} ms`,
+      )
+      await docker.runs('rm', '--force', 'app', 'intruder')
+      await drawbridge.closes('app')
+    },
+  )
 })
