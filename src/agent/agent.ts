@@ -7,6 +7,7 @@ import type { Door } from '../kernel/door.ts'
 import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
 import type { Report } from '../kernel/watcher.ts'
+import { namesContainer } from '../model/endpoints.ts'
 import { parseForward } from '../model/forward.ts'
 import type { Mark } from '../model/gateway.ts'
 import { printTold, tell } from '../model/lastgood.ts'
@@ -14,15 +15,15 @@ import { Problem } from '../model/problem.ts'
 import type { Banning } from './banning.ts'
 import type { Beside } from './beside.ts'
 import type { BootFile } from './boot.ts'
-import { Booting } from './booting.ts'
-import type { Containing } from './containing.ts'
+import { Booting, type Boots, bootsOtherwise } from './booting.ts'
+import { areContainers, type Containing } from './containing.ts'
 import { outsideOf } from './exposing.ts'
 import { follower, repairer } from './guarding.ts'
 import { type Repair, RepairBook } from './healing.ts'
 import { Holding, type Learned } from './holding.ts'
 import { Keeper } from './keeper.ts'
 import { readLocated } from './locating.ts'
-import { answerQuestion } from './looking.ts'
+import { answerQuestion, factsOf } from './looking.ts'
 import { mendFlows, takeMark } from './mending.ts'
 import type { AgentMessage, AnswerOf, FactsAnswer, LocateMessage, PutAnswer, PutMessage } from './protocol.ts'
 import type { SkeletonRecord } from './record.ts'
@@ -178,12 +179,14 @@ export class Agent {
     const before = this.#holding.recall(news)
     const { difference, former, present } = this.#holding.learn(news)
     if (this.#holds === null || isNothing(difference)) return
-    await this.#carry(difference, () => this.#holding.learn(before))
+    const otherwise = present.some(namesContainer)
+    const boots = areContainers(news) ? 'nothing new' : otherwise ? 'otherwise' : 'the same'
+    await this.#carry(difference, () => this.#holding.learn(before), boots)
     await this.#mend({ former, present, unknown: false })
   }
 
   /** Writes what differs within a generation, into the boot file too; what fails is taken back by `revert`. */
-  async #carry(difference: Difference, revert: () => void): Promise<void> {
+  async #carry(difference: Difference, revert: () => void, boots: Boots = 'the same'): Promise<void> {
     const generation = this.#holds
     if (generation === null) return
     const skeleton = this.#keeper.skeleton
@@ -194,20 +197,12 @@ export class Agent {
       throw error
     }
     if (this.#booting.booted === generation)
-      this.#appendBoot(generation, generation, printDifference(difference), skeleton)
+      this.#appendBoot(generation, generation, printDifference(difference), skeleton, boots)
   }
 
   #facts(): FactsAnswer {
-    const { addresses, ephemeral } = this.#machine.readHost()
-    return {
-      addresses,
-      ephemeral,
-      holds: this.#holds,
-      repairs: this.#repairs.readAt(performance.now()),
-      bootTrouble: this.#booting.trouble,
-      neighbours: this.#machine.beside.seen,
-      obstacles: this.#machine.beside.obstacles,
-    }
+    const repairs = this.#repairs.readAt(performance.now())
+    return factsOf(this.#machine, { holds: this.#holds, repairs, bootTrouble: this.#booting.trouble })
   }
 
   /** The whole gateway: compared with what the kernel really holds, so an agent started anew writes only what differs. */
@@ -248,10 +243,9 @@ export class Agent {
     const ended = await this.#mend({ ...step, unknown: false })
     this.#holds = message.generation
     if (message.kept) {
-      const expiring = [...step.former, ...step.present].some(({ expires }) => expires !== null)
       const text = printDifference(difference) + printTold(message)
-      if (expiring) this.#booting.rewrite(message.generation)
-      else this.#appendBoot(message.generation, base, text, skeleton)
+      const boots = [...step.former, ...step.present].some(bootsOtherwise) ? 'otherwise' : 'the same'
+      this.#appendBoot(message.generation, base, text, skeleton, boots)
     } else this.#booting.hold()
     const changed = !isNothing(difference) || this.#keeper.skeleton !== skeleton
     return { outcome: changed ? 'written' : 'already-so', ended }
@@ -268,9 +262,9 @@ export class Agent {
   }
 
   /** A change of the static part is rare, and the file is written anew for it. */
-  #appendBoot(generation: number, base: number, text: string, skeletonBefore: string): void {
-    if (this.#keeper.skeleton !== skeletonBefore) this.#booting.rewrite(generation)
-    else this.#booting.append(generation, base, text, this.#holding.families())
+  #appendBoot(generation: number, base: number, text: string, skeletonBefore: string, boots: Boots): void {
+    if (boots === 'otherwise' || this.#keeper.skeleton !== skeletonBefore) this.#booting.rewrite(generation)
+    else if (boots === 'the same') this.#booting.append(generation, base, text, this.#holding.families())
   }
 
   /** A store that was lost and begins anew must not close every forward: somebody has to say that it is meant. */

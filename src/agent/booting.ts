@@ -1,5 +1,7 @@
 /** Keeps the boot file at the last confirmed state, and tries again by itself while it cannot be written. */
 import type { Family } from '../model/address.ts'
+import { namesContainer } from '../model/endpoints.ts'
+import type { Forward } from '../model/forward.ts'
 import type { BootFile } from './boot.ts'
 import type { Expiring } from './holding.ts'
 
@@ -10,6 +12,14 @@ interface Whole {
 }
 
 const retryAfter = 2000
+
+/** What the next boot is to load of a change: the same elements, others, or what it would load without it. */
+export type Boots = 'the same' | 'otherwise' | 'nothing new'
+
+/** What ends by itself is to end at a boot too, and where containers are is not known then. */
+export function bootsOtherwise(forward: Forward): boolean {
+  return forward.expires !== null || namesContainer(forward)
+}
 
 export class Booting {
   readonly #file: BootFile

@@ -6,6 +6,7 @@ import type { Located } from '../model/endpoints.ts'
 import { findDaemon, listen } from '../neighbours/containers/daemon.ts'
 import { eventsPath, readContainers } from '../neighbours/containers/reading.ts'
 import { follower, type Rhythm } from './guarding.ts'
+import type { Learned } from './holding.ts'
 
 /** What a container does acts within a second; a reading costs Docker a millisecond for each ten containers. */
 const rhythm: Rhythm = { every: 50, share: 4, longest: 500, anyway: 30_000 }
@@ -86,6 +87,12 @@ export class Containing {
       await sleep(missing)
     }
   }
+}
+
+/** Whether it is of containers alone. */
+export function areContainers({ whereabouts, down }: Partial<Learned>): boolean {
+  if (!whereabouts || down) return false
+  return [...whereabouts.keys()].every((key) => key.startsWith('container:'))
 }
 
 function locatedIn(containers: readonly Container[]): ReadonlyMap<string, readonly Located[]> {

@@ -6,7 +6,7 @@ import { elementsOf, neededSets } from '../compile/elements.ts'
 import { readSetName } from '../compile/sets.ts'
 import type { Family } from '../model/address.ts'
 import type { Allowance } from '../model/allowance.ts'
-import type { Known, Located } from '../model/endpoints.ts'
+import { type Known, type Located, namesContainer, withoutContainers } from '../model/endpoints.ts'
 import { type Forward, familiesOf, isOwn, parseForward } from '../model/forward.ts'
 import { parseList, parseMark } from '../model/gateway.ts'
 import { asKept, type Change, Register } from '../model/register.ts'
@@ -172,12 +172,16 @@ export class Holding {
 
   /** Every element there should be. */
   elements(): readonly Element[] {
-    return [...this.lasting(), ...(this.#bans?.elements() ?? [])]
+    return [...this.#elementsBy(this.known), ...(this.#bans?.elements() ?? [])]
   }
 
-  /** All but the bans: at the next boot their programs know better. */
+  /** All but the bans, and what containers have as addresses: at the next boot their programs know better. */
   lasting(): readonly Element[] {
-    const forwards = this.#elementsOf([...this.register.forwards.keys()])
+    return this.#elementsBy(withoutContainers(this.known))
+  }
+
+  #elementsBy(known: Known): Element[] {
+    const forwards = this.#elementsOf([...this.register.forwards.keys()], known)
     return [...forwards, ...this.#outsideElements(), ...this.#shieldElements()]
   }
 
@@ -226,12 +230,12 @@ export class Holding {
     )
   }
 
-  #elementsOf(names: readonly string[]): Element[] {
+  #elementsOf(names: readonly string[], known = this.known): Element[] {
     if (this.register.settings.locked) return []
     return names.flatMap((name) => {
       const forward = this.register.forwards.get(name)
       const number = this.#numbers.get(name)
-      return forward && number !== undefined ? elementsOf({ number, forward }, this.known) : []
+      return forward && number !== undefined ? elementsOf({ number, forward }, known) : []
     })
   }
 
@@ -241,9 +245,13 @@ export class Holding {
     return names.flatMap((name) => {
       const forward = this.register.forwards.get(name)
       if (!forward?.enabled) return []
+      const sets = new Set(neededSets(forward, this.known))
+      // The next boot has other needs, and begins with the static part that there is now.
+      if (namesContainer(forward))
+        for (const set of neededSets(forward, withoutContainers(this.known))) sets.add(set)
       // A service of this machine is reached without anything being forwarded.
       const families = isOwn(forward) ? [] : familiesOf(forward)
-      return [...neededSets(forward, this.known), ...families.map((family) => `IPv${family}`)]
+      return [...sets, ...families.map((family) => `IPv${family}`)]
     })
   }
 

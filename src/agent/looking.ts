@@ -5,7 +5,7 @@ import { viewEndpoints } from './endpoints.ts'
 import { lookAround } from './exposing.ts'
 import type { Holding } from './holding.ts'
 import { probe } from './probing.ts'
-import type { AgentMessage, AnswerOf } from './protocol.ts'
+import type { AgentMessage, AnswerOf, FactsAnswer } from './protocol.ts'
 
 export type Question = AgentMessage & {
   readonly verb:
@@ -19,6 +19,14 @@ export type Question = AgentMessage & {
     | 'sessions'
     | 'counts'
     | 'witness'
+}
+
+export function factsOf(
+  { readHost, beside }: Machine,
+  own: Pick<FactsAnswer, 'holds' | 'repairs' | 'bootTrouble'>,
+): FactsAnswer {
+  const { addresses, ephemeral } = readHost()
+  return { ...own, addresses, ephemeral, neighbours: beside.seen, obstacles: beside.obstacles }
 }
 
 export function answerQuestion(

@@ -29,6 +29,17 @@ export interface Known {
 
 export const nothingKnown: Known = { lists: new Map(), whereabouts: new Map(), down: new Map() }
 
+/** Whether some of its targets are where Docker says. */
+export function namesContainer({ targets }: Pick<Forward, 'targets'>): boolean {
+  return targets.some(({ destination }) => destination.kind === 'container')
+}
+
+/** What is known while Docker has not been asked: an address that a container had may be another's by then. */
+export function withoutContainers(known: Known): Known {
+  const others = [...known.whereabouts].filter(([named]) => !named.startsWith('container:'))
+  return { ...known, whereabouts: new Map(others) }
+}
+
 /** `up` takes new connections; the others keep those they have. */
 export interface Endpoint {
   /** The destination of its target, as it is written. */
