@@ -28,6 +28,7 @@ const patience = {
   ban: 60_000,
   admitted: 15_000,
   holders: 15_000,
+  containers: 15_000,
   probe: 15_000,
   witness: 15_000,
   sessions: 15_000,

@@ -16,15 +16,22 @@ const missing = 500
 /** By container as a target names it; one that has none any more stands for no address. */
 type News = Map<string, readonly Located[]>
 
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>
+
 /** Has targets follow. */
 type Learn = (news: { whereabouts: News }) => Promise<void>
 
+/** So long a Docker that does not answer is waited for, once. */
+const patience = 1000
+
 export class Containing {
   readonly #find: () => string | undefined
-  readonly #first = Promise.withResolvers<void>()
   /** What forwards have been told last. */
   #told: ReadonlyMap<string, readonly Located[]> = new Map()
+  #inTurn: InTurn = (work) => work()
   #learn: Learn = async () => {}
+  #reading: Promise<void> = Promise.resolve()
+  #next: Promise<void> | undefined
   seen: Containers = noContainers
 
   constructor(find: () => string | undefined = findDaemon) {
@@ -32,24 +39,40 @@ export class Containing {
   }
 
   /** From now on `learn` is told of every change, in turn; when it fails it is told again soon. */
-  watch(inTurn: <T>(work: () => Promise<T>) => Promise<T>, learn: Learn): void {
+  watch(inTurn: InTurn, learn: Learn): void {
+    this.#inTurn = inTurn
     this.#learn = learn
-    const look = follower(async () => {
-      this.seen = await this.#read()
-      this.#first.resolve()
-      await inTurn(() => this.#tell())
-      return undefined
-    }, rhythm)
+    const look = follower(() => this.#look().then(() => undefined), rhythm)
     void this.#hear(look)
   }
 
-  /**
-   * Resolves when they have been read once and told, or a Docker that does not answer has been waited for long enough. Is
-   * called in turn.
-   */
-  async settle(patience = 1000): Promise<void> {
-    await Promise.race([this.#first.promise, sleep(patience)])
+  /** As they are now, and forwards have been told; as they were where Docker does not answer soon. Not in turn. */
+  async fresh(): Promise<Containers> {
+    if (this.seen.docker !== 'silent') await Promise.race([this.#look(), sleep(patience)])
+    return this.seen
+  }
+
+  /** The same, in turn. */
+  async settle(): Promise<void> {
+    if (this.seen.docker !== 'silent') await Promise.race([this.#read(), sleep(patience)])
     await this.#tell()
+  }
+
+  async #look(): Promise<void> {
+    await this.#read()
+    await this.#inTurn(() => this.#tell())
+  }
+
+  /** One reading at a time: whoever asks while one goes on gets the next. */
+  #read(): Promise<void> {
+    this.#next ??= this.#reading.then(async () => {
+      this.#next = undefined
+      this.#reading = this.#ask().then((found) => {
+        this.seen = found
+      })
+      await this.#reading
+    })
+    return this.#next
   }
 
   async #tell(): Promise<void> {
@@ -65,7 +88,7 @@ export class Containing {
    * While Docker is away nobody else is given the addresses of its containers, and they may run on without it
    * (`live-restore`): what was read last holds until it answers again.
    */
-  async #read(): Promise<Containers> {
+  async #ask(): Promise<Containers> {
     const { containers, docker } = this.seen
     const socket = this.#find()
     if (socket === undefined)
@@ -80,10 +103,8 @@ export class Containing {
   async #hear(look: () => void): Promise<never> {
     for (;;) {
       const socket = this.#find()
-      if (socket !== undefined) {
-        await listen(socket, eventsPath, look).catch(() => {})
-        look()
-      }
+      if (socket !== undefined) await listen(socket, eventsPath, look).catch(() => {})
+      if (socket !== undefined || this.seen.docker === 'followed') look()
       await sleep(missing)
     }
   }

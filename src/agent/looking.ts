@@ -11,6 +11,7 @@ export type Question = AgentMessage & {
   readonly verb:
     | 'listeners'
     | 'admitted'
+    | 'containers'
     | 'exposed'
     | 'others'
     | 'holders'
@@ -40,6 +41,8 @@ export function answerQuestion(
       return door.listeners()
     case 'admitted':
       return beside.admitted()
+    case 'containers':
+      return containing.fresh()
     case 'exposed':
       return lookAround(machine, holding, containing.seen.containers)
     case 'others':

@@ -74,8 +74,9 @@ async function serveAgent(): Promise<void> {
   const probing = oneAfterTheOther()
   const turns: Partial<Record<AgentMessage['verb'], typeof inTurn>> = {
     probe: probing,
-    // It waits for programs of others, and changes nothing.
+    // These wait for programs of others, and change nothing.
     admitted: (work) => work(),
+    containers: (work) => work(),
   }
   const server = await serve(socket, (message) =>
     (turns[message.verb] ?? inTurn)(() => agent.answer(message)),

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Effect, Fate } from '../compile/fates.ts'
 import type { Bans } from '../model/bans.ts'
+import type { Containers } from '../model/container.ts'
 import { forwardDocument } from '../model/document.ts'
 import type { EndpointView } from '../model/endpoints.ts'
 import type { Machine } from '../model/exposure/exposure.ts'
@@ -104,6 +105,8 @@ export const agentMessage = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('holders'), listeners: z.array(listener).max(20) }),
   /** What the targets of a forward are now. */
   z.strictObject({ verb: z.literal('endpoints'), name: z.string() }),
+  /** The containers of this machine. */
+  z.strictObject({ verb: z.literal('containers') }),
   /** Whether the targets of these forwards answer. */
   z.strictObject({ verb: z.literal('probe'), names: z.array(z.string()).max(20) }),
   /** Who has a TCP connection to one of these ports of this machine. */
@@ -178,6 +181,7 @@ export interface AnswerOf {
   readonly admitted: readonly Obstacle[]
   readonly holders: readonly Holder[]
   readonly endpoints: readonly EndpointView[]
+  readonly containers: Containers
   readonly probe: readonly Reach[]
   readonly sessions: readonly Session[]
   readonly counts: readonly Counted[]
