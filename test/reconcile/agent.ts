@@ -10,6 +10,7 @@ import {
 } from '../../src/agent/protocol.ts'
 import { followed, type Place } from '../../src/agent/witness.ts'
 import { noBans } from '../../src/model/bans.ts'
+import { noContainers } from '../../src/model/container.ts'
 import { readDocument } from '../../src/model/document.ts'
 import { parseForward, printForward } from '../../src/model/forward.ts'
 import { Problem } from '../../src/model/problem.ts'
@@ -65,6 +66,8 @@ export function memoryAgent(): MemoryAgent {
         }
       case 'endpoints':
         return []
+      case 'containers':
+        return noContainers
       case 'locate':
         return {}
       case 'weigh':
