@@ -66,7 +66,7 @@ async function loading(hand: TableByHand): Promise<number> {
 }
 
 async function makeTen({ drawbridge, gateway, low }: ProductRow): Promise<void> {
-  await openAll(drawbridge, forwardsOf({ target: gateway.target, targetPort, low, count: 10 }))
+  await openAll(drawbridge, forwardsOf({ targets: [gateway.target], targetPort, low, count: 10 }))
 }
 
 /** From the question to the answer, which comes when the kernel has it. */
@@ -102,7 +102,7 @@ interface Times {
 const freePort = 65_100
 
 async function openAndClose({ drawbridge, gateway }: ProductRow): Promise<Times> {
-  const [forward] = forwardsOf({ target: gateway.target, targetPort, low: freePort, count: 1 })
+  const [forward] = forwardsOf({ targets: [gateway.target], targetPort, low: freePort, count: 1 })
   if (!forward) throw new Error('no forward')
   const open = await timed(() => drawbridge.api.open({ forward }))
   const close = await timed(() => drawbridge.api.close({ names: [`port-${freePort}`] }))

@@ -14,6 +14,8 @@ export interface Gateway extends Namespace {
   readonly outside: string
   /** Where all its forwards lead. */
   readonly target: string
+  /** That one and three more, all of the same server. */
+  readonly targets: readonly string[]
   /** The client's addresses on the wire to this gateway: the first one, how many, and the network they are in. */
   readonly firstSource: string
   readonly sources: number
@@ -58,7 +60,7 @@ async function addGateway(name: string, number: number): Promise<Gateway> {
   }
   await ip(name, `addr add ${out}.1/24 dev out`)
   await ip(name, `addr add ${inside}.1/24 dev in`)
-  await ip('server', `addr add ${inside}.2/24 dev to-${name}`)
+  for (const host of [2, 3, 4, 5]) await ip('server', `addr add ${inside}.${host}/24 dev to-${name}`)
   await ip('client', `link set to-${name} up`)
   await ip('server', `link set to-${name} up`)
   await ip(name, 'link set out up')
@@ -71,6 +73,7 @@ async function addGateway(name: string, number: number): Promise<Gateway> {
     ...made,
     outside: `${out}.1`,
     target: `${inside}.2`,
+    targets: [2, 3, 4, 5].map((host) => `${inside}.${host}`),
     firstSource: `${out}.10`,
     sources,
     sourceNetwork: '198.18.0.0/16',

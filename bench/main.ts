@@ -40,8 +40,8 @@ async function main(scratch: string): Promise<void> {
   await run('ip', 'link', 'set', 'lo', 'up')
   const lab = await startLab()
   const rows = await setUpRows(lab, scratch)
-  const { byHand, again, one, many, guarded, shielded, banned } = rows
-  const all = [byHand, again, one, many, guarded, shielded]
+  const { byHand, again, one, many, guarded, shielded, banned, pools } = rows
+  const all = [byHand, again, one, many, guarded, shielded, pools]
 
   for (const manner of ['alone', 'crowd'] as const) {
     const measured = await measureConnections(lab, join(scratch, 'crr'), manner, all, effort[manner])

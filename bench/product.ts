@@ -60,7 +60,8 @@ function residentOf(state: string, process: 'agent' | 'controller'): number {
 export const many = { low: 1024, count: 64_000 } as const
 
 export interface Wanted {
-  readonly target: string
+  /** Several are a pool. */
+  readonly targets: readonly string[]
   readonly targetPort: number
   readonly low: number
   readonly count: number
@@ -69,13 +70,13 @@ export interface Wanted {
 }
 
 /** One forward for each port. */
-export function forwardsOf({ target, targetPort, low, count, from }: Wanted): ForwardDocument[] {
+export function forwardsOf({ targets, targetPort, low, count, from }: Wanted): ForwardDocument[] {
   return Array.from({ length: count }, (_, index) => {
     const port = low + index
     return {
       name: `port-${port}`,
       listen: `tcp/${port}`,
-      to: `${target}:${targetPort}`,
+      to: targets.map((target) => `${target}:${targetPort}`),
       ...(from && { from: [...from(port)] }),
     }
   })

@@ -24,13 +24,14 @@ export interface Rows {
   readonly guarded: ProductRow
   readonly shielded: ProductRow
   readonly banned: ProductRow
+  readonly pools: ProductRow
 }
 
 const onePort = 8080
 
 export async function setUpRows(lab: Lab, scratch: string): Promise<Rows> {
   const all = { ...many, targetPort }
-  const [hand, again, one, full, guarded, shielded, banned] = await Promise.all([
+  const [hand, again, one, full, guarded, shielded, banned, pools] = await Promise.all([
     byHand(lab, scratch, 'hand', 'one rule written by hand'),
     byHand(lab, scratch, 'again', 'the same again (noise)'),
     product(lab, scratch, 'one', 'Drawbridge, 1 forward', { low: onePort, count: 1, targetPort }),
@@ -38,9 +39,10 @@ export async function setUpRows(lab: Lab, scratch: string): Promise<Rows> {
     product(lab, scratch, 'guarded', 'the same, 3 sources each', { ...all, from: threeSources }),
     product(lab, scratch, 'shielded', '64,000, shielded', all, '0'),
     product(lab, scratch, 'banned', 'the same, 100,000 bans', { low: onePort, count: 1, targetPort }),
+    product(lab, scratch, 'pools', '64,000 pools of four', all, '1', 4),
   ])
   await ban(banned, scratch)
-  return { byHand: hand, again, one, many: full, guarded, shielded, banned }
+  return { byHand: hand, again, one, many: full, guarded, shielded, banned, pools }
 }
 
 /** As short as it can be written: nothing is masqueraded, marked or counted. */
@@ -68,13 +70,14 @@ async function product(
   scratch: string,
   name: string,
   title: string,
-  opened: Omit<Wanted, 'target'>,
+  opened: Omit<Wanted, 'targets'>,
   forwardsBefore = '1',
+  each = 1,
 ): Promise<ProductRow> {
   const gateway = await lab.addGateway(name)
   await gateway.run('sysctl', '-qw', `net.ipv4.ip_forward=${forwardsBefore}`)
   const drawbridge = await startDrawbridge(gateway, join(scratch, name))
-  await openAll(drawbridge, forwardsOf({ target: gateway.target, ...opened }))
+  await openAll(drawbridge, forwardsOf({ targets: gateway.targets.slice(0, each), ...opened }))
   await forgetQuickly(gateway)
   return { title, gateway, drawbridge, low: opened.low, high: opened.low + opened.count - 1 }
 }

@@ -34,18 +34,32 @@ const patience = {
   sessions: 15_000,
 } as const
 
-type Waiting = (reply: Reply<keyof AnswerOf> | undefined) => void
+interface Waiting {
+  readonly patience: number
+  readonly resolve: (reply: Reply<keyof AnswerOf> | undefined) => void
+}
 
 export function agentAt(path: string): AgentClient {
   const waiting = new Map<number, Waiting>()
   const listeners: (() => void)[] = []
   let socket: Socket | undefined
   let asked = 0
+  let watch: NodeJS.Timeout | undefined
+  let movedAt = 0
+
+  /** It answers one after the other, so a short question may wait for a long work: the most patient one counts. */
+  const keepWatch = () => {
+    clearTimeout(watch)
+    const longest = Math.max(0, ...[...waiting.values()].map((one) => one.patience))
+    const left = movedAt + longest - performance.now()
+    watch = waiting.size === 0 ? undefined : setTimeout(() => socket?.destroy(), left)
+  }
 
   const lost = () => {
     socket = undefined
-    for (const resolve of waiting.values()) resolve(undefined)
+    for (const { resolve } of waiting.values()) resolve(undefined)
     waiting.clear()
+    keepWatch()
     for (const listener of listeners) listener()
   }
 
@@ -57,8 +71,10 @@ export function agentAt(path: string): AgentClient {
     })
     readLines(opened, Number.POSITIVE_INFINITY, (line) => {
       const reply = JSON.parse(line) as Reply<keyof AnswerOf>
-      waiting.get(reply.id)?.(reply)
+      waiting.get(reply.id)?.resolve(reply)
       waiting.delete(reply.id)
+      movedAt = performance.now()
+      keepWatch()
     })
     return opened
   }
@@ -70,12 +86,10 @@ export function agentAt(path: string): AgentClient {
       asked += 1
       const id = asked
       const reply = await new Promise<Reply<keyof AnswerOf> | undefined>((resolve) => {
+        if (waiting.size === 0) movedAt = performance.now()
+        waiting.set(id, { patience: patience[message.verb], resolve })
+        keepWatch()
         to.write(`${JSON.stringify({ id, message })}\n`)
-        const timer = setTimeout(() => to.destroy(), patience[message.verb])
-        waiting.set(id, (answer) => {
-          clearTimeout(timer)
-          resolve(answer)
-        })
       })
       if (!reply) throw Problem.of('agent-away', {})
       if ('problem' in reply) throw Problem.from(reply.problem)

@@ -46,9 +46,8 @@ interface Encoded {
  * by net.core.wmem_max), it is halved until it fits: only there a large change is several.
  */
 export function writeDifference(netlink: Netlink, { remove, add }: Difference): Element[] {
-  const adding = add.map(encode)
-  commitElements(netlink, remove.map(encode), adding)
-  return missingElements(netlink, adding)
+  commitElements(netlink, remove, add)
+  return missingElements(netlink, add)
 }
 
 function encode(one: Element): Encoded {
@@ -57,7 +56,7 @@ function encode(one: Element): Encoded {
   return { element: one, key: encodeFields(key, one.key), data: mapped }
 }
 
-function commitElements(netlink: Netlink, remove: readonly Encoded[], add: readonly Encoded[]): void {
+function commitElements(netlink: Netlink, remove: readonly Element[], add: readonly Element[]): void {
   if (remove.length + add.length === 0) return
   const writer = new MessageWriter()
   writer.batch('begin')
@@ -74,7 +73,7 @@ function commitElements(netlink: Netlink, remove: readonly Encoded[], add: reado
   }
 }
 
-function halves(remove: readonly Encoded[], add: readonly Encoded[]) {
+function halves(remove: readonly Element[], add: readonly Element[]) {
   if (remove.length > 0 && add.length > 0)
     return [
       { remove, add: [] },
@@ -87,11 +86,11 @@ function halves(remove: readonly Encoded[], add: readonly Encoded[]) {
   ]
 }
 
-/** The elements set by set, in portions that one message can hold. */
-function* portions(elements: readonly Encoded[]): Generator<[set: string, portion: readonly Encoded[]]> {
-  for (const [set, members] of Map.groupBy(elements, (one) => one.element.set)) {
+/** The elements set by set, in portions that one message can hold; encoded as they are needed, as there may be many. */
+function* portions(elements: readonly Element[]): Generator<[set: string, portion: readonly Encoded[]]> {
+  for (const [set, members] of Map.groupBy(elements, (one) => one.set)) {
     for (let from = 0; from < members.length; from += perMessage) {
-      yield [set, members.slice(from, from + perMessage)]
+      yield [set, members.slice(from, from + perMessage).map(encode)]
     }
   }
 }
@@ -100,7 +99,7 @@ function writeElements(
   writer: MessageWriter,
   type: number,
   flags: number,
-  elements: readonly Encoded[],
+  elements: readonly Element[],
 ): void {
   for (const [set, portion] of portions(elements)) {
     writer.message(type, flags, family.inet, () => writeList(writer, set, portion, type === NEWSETELEM))
@@ -129,7 +128,7 @@ function writeList(
  * Asks for each element by its key: a dump would do for many, but one taken while the kernel still resizes a set it has
  * just filled leaves elements out (rhashtable_walk_start in lib/rhashtable.c).
  */
-function missingElements(netlink: Netlink, elements: readonly Encoded[]): Element[] {
+function missingElements(netlink: Netlink, elements: readonly Element[]): Element[] {
   return [...portions(elements)].flatMap(([set, portion]) => missingOf(netlink, set, portion))
 }
 
