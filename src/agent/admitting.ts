@@ -4,7 +4,7 @@ import type { Door } from '../kernel/door.ts'
 import { type Allowance, shareOf, type Unadmitted } from '../model/allowance.ts'
 import type { ForeignChain, Obstacle } from '../model/foreign.ts'
 import type { Gate, Neighbour } from '../neighbours/neighbour.ts'
-import { follower } from './guarding.ts'
+import { follower, type Rhythm } from './guarding.ts'
 
 /** What became of it at one neighbour. */
 interface Attended {
@@ -13,6 +13,9 @@ interface Attended {
   readonly admits: string | null
   readonly obstacles: readonly Obstacle[]
 }
+
+/** A look reads two files of ufw, or starts firewall-cmd three times; one that finds something to do takes longer. */
+const rhythm: Rhythm = { every: 1000, share: 5, longest: 3000, anyway: 60_000 }
 
 export class Admitting {
   readonly #door: Pick<Door, 'foreignChains'>
@@ -30,7 +33,7 @@ export class Admitting {
 
   /** From now on `changed` is called whenever another program has changed its rules. */
   watch(): void {
-    this.#look = follower(() => this.#attend().then(() => undefined))
+    this.#look = follower(() => this.#attend().then(() => undefined), rhythm)
   }
 
   changed(): void {

@@ -2,9 +2,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { admitterOf } from '../compile/elements.ts'
 import { printPrefix } from '../model/address.ts'
-import type { Forward } from '../model/forward.ts'
+import { type Forward, isOwn } from '../model/forward.ts'
 import { printListen } from '../model/listen.ts'
-import { type Listener, shadowedBy } from '../model/listeners.ts'
+import { concernedBy, type Listener } from '../model/listeners.ts'
 import { type Change, listsAfter, type Register } from '../model/register.ts'
 import { type Session, sessionKey } from '../model/session.ts'
 import type { FlowEffect } from './shapes.ts'
@@ -77,8 +77,9 @@ function doorReasons(register: Register, change: Change, doors: readonly Listene
     return before ? [before, forward] : [forward]
   })
   return [...lifted, ...leaving, ...coming].flatMap((forward) => {
-    const door = shadowedBy(forward, doors)
-    return door ? [`sshd serves at tcp port ${door.port}, which ${printListen(forward.listen)} takes`] : []
+    const door = concernedBy(forward, doors)
+    const does = isOwn(forward) ? 'decides about' : 'takes'
+    return door ? [`sshd serves at tcp port ${door.port}, which ${printListen(forward.listen)} ${does}`] : []
   })
 }
 

@@ -1,7 +1,7 @@
 /** What is allowed but probably not meant. */
 import type { Lists } from '../compile/elements.ts'
 import { prefixesOf } from '../compile/elements.ts'
-import { type Forward, familiesOf } from '../model/forward.ts'
+import { type Forward, familiesOf, isOwn } from '../model/forward.ts'
 import { listenFamily } from '../model/listen.ts'
 
 /** One sentence each, naming the forward. */
@@ -28,6 +28,8 @@ function addressWarnings({ name, listen }: Forward, ours: ReadonlySet<string>): 
 function sourceWarnings(forward: Forward, lists: Lists): string[] {
   if (forward.sources === 'anywhere') return []
   const families = new Set(prefixesOf(forward.sources, lists).map(({ family }) => family))
+  // It has both families without having been told so, and sources of one say which is meant.
+  if (isOwn(forward) && families.size > 0) return []
   return familiesOf(forward)
     .filter((family) => !families.has(family))
     .map((family) => `${forward.name}: no IPv${family} address may connect, as its sources name none`)

@@ -15,13 +15,17 @@ export interface Listener {
 
 /** The first service that would not be reached any more, as packets to its port go to the target. */
 export function shadowedBy(forward: Forward, listeners: readonly Listener[]): Listener | undefined {
-  return listeners.find((listener) => shadows(forward, listener))
+  return isOwn(forward) ? undefined : concernedBy(forward, listeners)
 }
 
-/** Whether packets to this service go to the target. */
-function shadows(forward: Forward, { protocol, address, port }: Listener): boolean {
+/** The first service whose packets the forward decides about: to whom they go, or who may send them. */
+export function concernedBy(forward: Forward, listeners: readonly Listener[]): Listener | undefined {
+  return listeners.find((listener) => concerns(forward, listener))
+}
+
+function concerns(forward: Forward, { protocol, address, port }: Listener): boolean {
   const { listen, enabled } = forward
-  if (listen.kind === 'ping' || !enabled || isOwn(forward)) return false
+  if (listen.kind === 'ping' || !enabled) return false
   const { protocols, ports, place } = listen
   if (!protocols.includes(protocol) || !ports.some(({ first, last }) => first <= port && port <= last))
     return false

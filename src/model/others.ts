@@ -1,6 +1,6 @@
 /** Destination NAT that other programs made, and what it means for a forward of ours. */
 import { networkOf } from './address.ts'
-import { type Forward, familiesOf } from './forward.ts'
+import { type Forward, familiesOf, isOwn } from './forward.ts'
 import { intersect, type Match, namesInterface } from './match.ts'
 import { printPorts } from './ports.ts'
 import { targetAt } from './target.ts'
@@ -89,9 +89,12 @@ export function describeMeeting(forward: Forward, other: OthersForward, mood: 'g
     before: 'comes before ours: it takes the packets, and this forward never sees them',
     after: `comes after ours: new connections ${mood} to ${targetAt(forward, shared[0]?.first ?? 0)}, and those it has now go on`,
     either: 'stands where ours does: whichever was loaded last takes the packets',
+    alone: 'is the only one that translates: it takes the packets, and the service here never sees them',
   }
+  // In the hook of NAT the next chain is asked as long as none has translated (nf_nat_inet_fn).
+  const turn = isOwn(forward) && turnOf(other) !== 'before' ? 'alone' : turnOf(other)
   const rule = `${other.by ?? 'another program'} (${describeRule(other)})`
-  return `${name}: ${what} ${may} to ${other.to} by ${rule}, whose chain ${outcomes[turnOf(other)]}`
+  return `${name}: ${what} ${may} to ${other.to} by ${rule}, whose chain ${outcomes[turn]}`
 }
 
 /** `table ip nat, chain DOCKER, rule handle 12` */
