@@ -12,8 +12,12 @@ export interface Candidate {
   readonly taking: boolean
 }
 
-/** Weights are kept exactly up to so many slots, and to the nearest slot beyond. */
-const mostSlots = 1024
+/**
+ * Weights are kept exactly where so many slots are enough, and to the nearest of more slots beyond. Each number of slots in
+ * use is one rule that a new connection may have to walk past, so there must not be many of them.
+ */
+const mostExact = 64
+const manySlots = 1024
 
 /** Primes, as Maglev needs; the larger one where there are too many for an even share of the smaller. */
 const hashSlots = { few: 251, many: 1021 } as const
@@ -31,8 +35,20 @@ function sharesOf(weights: readonly number[]): readonly number[] {
   const divisor = weights.reduce(commonDivisor, 0)
   const lowest = weights.map((weight) => weight / divisor)
   const total = lowest.reduce((sum, share) => sum + share, 0)
-  if (total <= mostSlots) return lowest
-  return lowest.map((share) => (share === 0 ? 0 : Math.max(1, Math.round((share * mostSlots) / total))))
+  return total <= mostExact ? lowest : nearest(lowest, total)
+}
+
+/** Together exactly `manySlots`, the largest remainders rounded up; nobody who has a weight has none. */
+function nearest(shares: readonly number[], total: number): readonly number[] {
+  const ideal = shares.map((share) => (share * manySlots) / total)
+  const given = ideal.map((one) => (one === 0 ? 0 : Math.max(1, Math.floor(one))))
+  let left = manySlots - given.reduce((sum, one) => sum + one, 0)
+  for (const step = Math.sign(left); left !== 0; left -= step) {
+    const wanting = ideal.map((one, at) => (one - (given[at] ?? 0)) * step)
+    const next = wanting.indexOf(Math.max(...wanting))
+    given[next] = (given[next] ?? 0) + step
+  }
+  return given
 }
 
 function commonDivisor(a: number, b: number): number {

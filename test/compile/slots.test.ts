@@ -39,14 +39,18 @@ describe('at random and in turn', () => {
     expect(slotsOf('round-robin', candidates(5, 1, 1))).toEqual([0, 0, 1, 0, 2, 0, 0])
   })
 
-  test('every share is the weight, exactly, as long as the slots suffice', () => {
+  test('every share is the weight, to a slot of 1,024 where not exactly', () => {
     fc.assert(
       fc.property(weights, fc.constantFrom('random' as const, 'round-robin' as const), (given, balance) => {
         const slots = slotsOf(balance, candidates(...given))
-        expect(slots.length).toBeLessThanOrEqual(1024 + given.length)
+        expect(slots.length <= 64 || slots.length === 1024).toBe(true)
         const total = given.reduce((sum, one) => sum + one, 0)
-        for (const [at, count] of counted(slots, given.length).entries())
-          expect(Math.abs(count / slots.length - (given[at] ?? 0) / total)).toBeLessThan(1 / 1024)
+        for (const [at, count] of counted(slots, given.length).entries()) {
+          const off = Math.abs(count / slots.length - (given[at] ?? 0) / total)
+          if (slots.length <= 64) expect(off).toBeLessThan(1e-9)
+          // One slot is the least: a weight of next to nothing may take it from the others.
+          else expect(off).toBeLessThan(1.5 / 1024)
+        }
       }),
     )
   })
