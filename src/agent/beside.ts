@@ -119,7 +119,9 @@ export class Beside {
       const excused = present.filter((_, at) => !wish?.wanted || seen[at]?.trouble !== '')
       const known = excused.flatMap(({ presence }) => presence.chains)
       const now = wish?.wanted ? await this.#door.foreignChains() : chains
-      this.#obstacles = [...(wish ? obstaclesAmong(now, known, wish.mark) : []), ...savedCopies()]
+      const bridges = (await this.#door.bridges()).map((bridge) => ({ kind: 'bridge', bridge }) as const)
+      const chainsThere = wish ? obstaclesAmong(now, known, wish.mark) : []
+      this.#obstacles = [...chainsThere, ...bridges, ...savedCopies()]
     })
     this.#attending = attended.catch(() => {})
     return attended

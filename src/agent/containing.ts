@@ -1,7 +1,6 @@
 /** Follows Docker's containers: their names, and the addresses behind them as they come and go. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Container, type Containers, noContainers } from '../model/container.ts'
-import { printDestination } from '../model/destination.ts'
+import { type Containers, noContainers, whereaboutsOf } from '../model/container.ts'
 import type { Located } from '../model/endpoints.ts'
 import { findDaemon, listen } from '../neighbours/containers/daemon.ts'
 import { eventsPath, readContainers } from '../neighbours/containers/reading.ts'
@@ -76,7 +75,7 @@ export class Containing {
   }
 
   async #tell(): Promise<void> {
-    const now = locatedIn(this.seen.containers)
+    const now = whereaboutsOf(this.seen.containers)
     const keys = [...new Set([...now.keys(), ...this.#told.keys()])]
     const changed = keys.filter((key) => textOf(now.get(key)) !== textOf(this.#told.get(key)))
     if (changed.length === 0) return
@@ -114,15 +113,6 @@ export class Containing {
 export function areContainers({ whereabouts, down }: Partial<Learned>): boolean {
   if (!whereabouts || down) return false
   return [...whereabouts.keys()].every((key) => key.startsWith('container:'))
-}
-
-function locatedIn(containers: readonly Container[]): ReadonlyMap<string, readonly Located[]> {
-  return new Map(
-    containers.map(({ name, addresses }) => [
-      printDestination({ kind: 'container', name }),
-      addresses.map((address) => ({ address })),
-    ]),
-  )
 }
 
 function textOf(located: readonly Located[] = []): string {

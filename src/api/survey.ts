@@ -1,6 +1,8 @@
 /** The machine as the agent sees it, for what is said of conflicts. */
 import type { AgentClient } from '../agent/client.ts'
+import type { Containers } from '../model/container.ts'
 import { describeObstacle, type Obstacle } from '../model/foreign.ts'
+import type { Forward } from '../model/forward.ts'
 import { Intervals } from '../model/intervals.ts'
 import { printListen } from '../model/listen.ts'
 import { describeFate, describeHidden, type Hidden } from '../model/listeners.ts'
@@ -16,6 +18,7 @@ import {
   mostNamed,
   type Surroundings,
 } from './conflicts.ts'
+import { containerSentences, containersFor, leadTo } from './containers.ts'
 import { holdersOf } from './holders.ts'
 import { type Opened, openedAmong, openedSentences } from './opened.ts'
 
@@ -60,15 +63,17 @@ export async function hiddenProblems(
 }
 
 export interface Concerned {
+  readonly all: readonly Forward[]
   readonly forwards: Intervals
   readonly hidden: readonly Hidden[]
   readonly opened: Opened
+  readonly containers: Containers | undefined
 }
 
 /** One sentence for each conflict of these forwards, in the mood of a plan or of what is. */
 export async function conflictsOf(
   agent: AgentClient,
-  { forwards, hidden, opened }: Concerned,
+  { all, forwards, hidden, opened, containers }: Concerned,
   surroundings: Surroundings,
   mood: Mood,
 ): Promise<readonly string[]> {
@@ -88,6 +93,8 @@ export async function conflictsOf(
     ...services,
     ...(await openedSentences(agent, opened, surroundings, mood)),
     ...meetingSentences(forwards, surroundings, mood),
+    ...containerSentences(all, containers),
+    ...bridgeSentences(surroundings, all, containers),
     ...questions,
   ])
 }
@@ -96,7 +103,7 @@ export type LookForConflicts = () => Promise<readonly string[] | undefined>
 
 /** The conflicts there are now; undefined where the agent cannot say. The forwards are sorted once for each generation. */
 export function liveConflicts(agent: AgentClient, store: Store): LookForConflicts {
-  let sorted: (Omit<Concerned, 'hidden'> & { readonly at: number }) | undefined
+  let sorted: (Omit<Concerned, 'hidden' | 'containers'> & { readonly at: number }) | undefined
   return async () => {
     const surroundings = await survey(agent)
     if (!surroundings) return undefined
@@ -104,14 +111,35 @@ export function liveConflicts(agent: AgentClient, store: Store): LookForConflict
     if (sorted?.at !== store.generation) {
       const { forwards, lists, settings } = store.register
       const opened = openedAmong(forwards.values(), { lists, mark: settings.mark }, true)
-      sorted = { at: store.generation, forwards: new Intervals(forwards.values()), opened }
+      sorted = {
+        at: store.generation,
+        all: [...forwards.values()],
+        forwards: new Intervals(forwards.values()),
+        opened,
+      }
     }
-    const { forwards, opened } = sorted
+    const { all, forwards, opened } = sorted
+    const containers = await containersFor(agent, all)
     const hidden = hiddenBy(forwards, surroundings.listeners)
-    const meeting = await conflictsOf(agent, { forwards, hidden, opened }, surroundings, 'go')
+    const meeting = await conflictsOf(
+      agent,
+      { all, forwards, hidden, opened, containers },
+      surroundings,
+      'go',
+    )
     const kinds = ['saved', 'unadmitted'] as const
     return [...kinds.flatMap((kind) => obstacleSentences(surroundings, kind)), ...meeting]
   }
+}
+
+/** Those bridges to which one of these forwards leads. */
+function bridgeSentences(
+  { obstacles }: Surroundings,
+  forwards: readonly Forward[],
+  containers: Containers | undefined,
+): readonly string[] {
+  const met = obstacles.filter((one) => one.kind === 'bridge' && leadTo(one.bridge, forwards, containers))
+  return met.map(describeObstacle)
 }
 
 function obstacleSentences({ obstacles }: Surroundings, kind: Obstacle['kind']): readonly string[] {

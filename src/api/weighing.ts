@@ -1,4 +1,5 @@
 /** What a change would do and what stands against it, asked of the store and the agent before anything is done. */
+import type { Containers } from '../model/container.ts'
 import type { Forward } from '../model/forward.ts'
 import { Intervals } from '../model/intervals.ts'
 import type { Hidden } from '../model/listeners.ts'
@@ -7,6 +8,7 @@ import type { Session } from '../model/session.ts'
 import { tentativeMessage } from '../reconcile/pass.ts'
 import type { Asking } from './asking.ts'
 import { hiddenBy } from './conflicts.ts'
+import { containerProblems, containersFor, portSentences } from './containers.ts'
 import type { Parts } from './gateway.ts'
 import { loopbackProblems, openedAmong, openedAnew, unguardedSentence } from './opened.ts'
 import { planOf } from './plan.ts'
@@ -45,15 +47,25 @@ export async function weigh(
   const sessions = asksSessions ? await sight.sessions(doors.map(({ port }) => port)) : []
   const own = ownAmong(sessions, asking.from)
   const anew = openedAnew(register.forwards, change.put)
+  const containers = await containersFor(agent, [...named, ...change.put])
   const [weighed, refusals, loopback, warnings] = await Promise.all([
     asksFlows ? sight.weigh(tentativeMessage(store, change), own) : null,
     hiddenProblems(agent, hidden),
     loopbackProblems(agent, anew, sight.surroundings),
-    warningsAbout({ store, agent }, sight, { named, change, hidden, anew, dryRun: asking.dryRun }),
+    warningsAbout({ store, agent }, sight, {
+      named,
+      change,
+      hidden,
+      anew,
+      containers,
+      dryRun: asking.dryRun,
+    }),
   ])
+  // Who goes back to what was gets it, with a warning.
+  const missing = asking.takeOver ? [] : containerProblems(register.forwards, change.put, containers)
   const standing = { doors, sessions, own: weighed?.own ?? null, ownIsKnown: own.length === 1 }
   const plan = planOf(store, change, asking.dryRun, {
-    conflicts: [...refusals, ...loopback].map((problem) => problem.details()),
+    conflicts: [...refusals, ...loopback, ...missing].map((problem) => problem.details()),
     warnings,
     flows: weighed?.effects ?? null,
     confirm: reasonsToConfirm(register, change, standing),
@@ -67,6 +79,7 @@ interface About {
   readonly hidden: readonly Hidden[]
   /** Services of this machine that were not open before. */
   readonly anew: readonly Forward[]
+  readonly containers: Containers | undefined
   readonly dryRun: boolean
 }
 
@@ -74,7 +87,7 @@ interface About {
 async function warningsAbout(
   { store, agent }: Pick<Parts, 'store' | 'agent'>,
   { surroundings }: Sight,
-  { named, change, hidden: refused, anew, dryRun }: About,
+  { named, change, hidden: refused, anew, containers, dryRun }: About,
 ): Promise<readonly string[]> {
   const { settings, lists } = store.register
   const forwards = new Intervals(named)
@@ -86,10 +99,11 @@ async function warningsAbout(
     ...warningsOf(named, known.lists, surroundings.addresses),
     ...(await conflictsOf(
       agent,
-      { forwards, hidden, opened: openedAmong(named, known, false) },
+      { all: named, forwards, hidden, opened: openedAmong(named, known, false), containers },
       surroundings,
       mood,
     )),
+    ...portSentences(named, containers),
     ...(await unguardedSentence(agent, openedAmong(anew, known, false))),
   ]
 }

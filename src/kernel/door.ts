@@ -76,6 +76,7 @@ export async function openDoor(): Promise<Door> {
     services: ask('services'),
     filters: ask('filters'),
     ways: ask('ways'),
+    bridges: ask('bridges'),
     sessions: ask('sessions'),
     runNft: ask('runNft'),
     own: ask('own'),

@@ -6,6 +6,7 @@ import { layoutOf } from '../compile/sets.ts'
 import type { Address } from '../model/address.ts'
 import type { Mark } from '../model/gateway.ts'
 import type { Listener } from '../model/listeners.ts'
+import { readBridges } from './bridges.ts'
 import { readForeignChains } from './chains.ts'
 import { readIpset, readIpsetHeads } from './denials/ipsets.ts'
 import type { Interest, Place } from './denials/places.ts'
@@ -60,6 +61,8 @@ const calls = {
   filters: () => readFilters(netlink),
   /** The interfaces by which these are reached. */
   ways: (addresses: readonly string[]) => readWays(routes, addresses),
+  /** The bridges that send nothing back by the port it came by. */
+  bridges: () => readBridges(routes),
   /** Who holds these. */
   holders: (listeners: readonly Listener[]) => readHolders(sockets, listeners),
   /** Who is connected to these ports of this machine. */

@@ -1,5 +1,8 @@
 /** Containers of this machine, as Docker tells of them. */
 import type { Address, Family } from './address.ts'
+import { printDestination } from './destination.ts'
+import { nearest } from './document.ts'
+import type { Whereabouts } from './endpoints.ts'
 import type { Transport } from './listen.ts'
 
 export interface Container {
@@ -61,6 +64,16 @@ export function chosenAddresses(memberships: readonly Membership[]): readonly Ad
   )
 }
 
+/** What each of them stands for as a target; nothing, for one that has no address. */
+export function whereaboutsOf(containers: readonly Container[]): Whereabouts {
+  return new Map(
+    containers.map(({ name, addresses }) => [
+      printDestination({ kind: 'container', name }),
+      addresses.map((address) => ({ address })),
+    ]),
+  )
+}
+
 /** The container that has this address. */
 export function containerAt(containers: readonly Container[], address: string): Container | undefined {
   return containers.find(({ everyAddress }) => everyAddress.some(({ text }) => text === address))
@@ -74,4 +87,51 @@ export function containerBehind(
   return containers.find(({ published }) =>
     published.some((one) => one.protocol === protocol && one.port === port && one.address === address),
   )
+}
+
+/** Why a name stands for no address. */
+export type Missing =
+  /** No Docker has ever been seen. */
+  | { readonly kind: 'no-docker' }
+  | { readonly kind: 'unknown'; readonly nearest: readonly string[] }
+  | { readonly kind: 'stopped' }
+  /** It lives in the network of this machine. */
+  | { readonly kind: 'on-host' }
+  /** Its networks, if it has any, are none that this machine reaches. */
+  | { readonly kind: 'unreached' }
+
+/** Undefined where it has an address. */
+export function missingOf({ docker, containers }: Containers, name: string): Missing | undefined {
+  if (docker === 'none') return { kind: 'no-docker' }
+  const found = containers.find((one) => one.name === name)
+  if (!found) return { kind: 'unknown', nearest: nearestOf(containers, name) }
+  if (found.addresses.length > 0) return undefined
+  if (found.onHost) return { kind: 'on-host' }
+  return { kind: found.running ? 'unreached' : 'stopped' }
+}
+
+const mostNearest = 3
+
+/** The likeliest first: those whose name has it, as Compose puts the project before and a number behind; then the most alike. */
+function nearestOf(containers: readonly Container[], name: string): readonly string[] {
+  const names = containers.map((one) => one.name)
+  const holding = names.filter((one) => one.includes(name) || name.includes(one))
+  const alike = nearest(name, names)
+  return [...new Set([...holding, ...(alike === '' ? [] : [alike])])].slice(0, mostNearest)
+}
+
+/** What is so of a target that has no address, in a sentence that names the forward before. */
+export function describeMissing(name: string, missing: Missing): string {
+  switch (missing.kind) {
+    case 'no-docker':
+      return `container ${name} cannot be looked up, as Docker does not run here; new connections are refused until it does`
+    case 'unknown':
+      return `there is no container ${name}; new connections to it are refused until there is one`
+    case 'stopped':
+      return `container ${name} does not run; new connections to it are refused until it does`
+    case 'on-host':
+      return `container ${name} is in the network of this machine and has no address of its own; new connections to it are refused: its service is opened by self:PORT`
+    case 'unreached':
+      return `container ${name} is in no network that this machine reaches; new connections to it are refused until it is`
+  }
 }

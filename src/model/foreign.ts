@@ -1,4 +1,5 @@
 /** Chains of other programs, and what the programs beside us do with forwarded packets. */
+import { type Bridge, describeBridge } from './bridge.ts'
 import { type Mark, printMark } from './gateway.ts'
 
 export interface ForeignChain {
@@ -84,10 +85,12 @@ export type Obstacle =
       readonly forward: string | null
       readonly why: string
     }
+  | { readonly kind: 'bridge'; readonly bridge: Bridge }
   | { readonly kind: 'saved'; readonly file: string; readonly holds: 'table' | 'anchor' | 'rule' }
 
 export function describeObstacle(obstacle: Obstacle): string {
   if (obstacle.kind === 'saved') return `${obstacle.file} ${savedSentences[obstacle.holds]}`
+  if (obstacle.kind === 'bridge') return describeBridge(obstacle.bridge)
   if (obstacle.kind === 'unadmitted') {
     const { neighbour, forward, why } = obstacle
     return forward === null

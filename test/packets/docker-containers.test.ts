@@ -137,4 +137,84 @@ describe.runIf(canRunDocker)('containers of dockerd (wants root of the machine)'
     await docker.runs('rm', '--force', 'app')
     await expect.poll(() => says(8001).catch(String), patience).toMatch(/refused/)
   })
+
+  test(
+    'a container that is not there, or has no address, is refused with what to write; one that stops is told',
+    slow,
+    async () => {
+      await docker.serves('shop-app-1', 80, 'app', '--expose', '80')
+      await docker.serves('local', 80, 'local', '--network', 'host')
+      await docker.serves('lonely', 80, 'lonely', '--network', 'none')
+      const opens = (target: string) => drawbridge.cli(['open', 'tcp/8001', target, '--name', 'app'])
+      expect(await opens('container:shop-app:80')).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(
+          /app: there is no container shop-app on this machine\n +Did you mean container:shop-app-1\?/,
+        ),
+      })
+      expect((await opens('container:local:80')).stderr).toMatch(/no address of its own\n.*give self:PORT/)
+      expect((await opens('container:lonely:80')).stderr).toMatch(
+        /in no network that this machine reaches\n.*docker network connect bridge lonely/,
+      )
+      expect(
+        await drawbridge.cli(['open', 'tcp/8001', 'container:shop-app-1:81', '--name', 'app']),
+      ).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining(
+          'app: container shop-app-1 names tcp/80 as its ports, and not tcp/81',
+        ),
+      })
+      const status = async () => (await drawbridge.cli(['status'])).stdout
+      expect(await status()).not.toContain('shop-app-1')
+      await docker.runs('stop', '--time', '0', 'shop-app-1')
+      expect(await status()).toMatch(
+        /^conflict: app: container shop-app-1 does not run; new connections to it are refused until it does$/m,
+      )
+      await docker.runs('rm', 'shop-app-1')
+      expect(await status()).toMatch(/^conflict: app: there is no container shop-app-1;/m)
+      // It can be switched off and on all the same: that is nothing new.
+      for (const verb of ['disable', 'enable']) expect((await drawbridge.cli([verb, 'app'])).code).toBe(0)
+    },
+  )
+
+  describe.each([
+    ['routed', '0'],
+    ['bridged past the routing', '1'],
+  ])('a container calls a forward to its own bridge, %s (bridge-nf-call-iptables = %s)', (_, nf) => {
+    const gets = async (who: string, port: number, at = lab.gateway.outside) => {
+      const words = `/bin/busybox sleep 1 | /bin/busybox nc -w 2 ${at} ${port}`
+      return docker.runs('exec', who, '/bin/busybox', 'sh', '-c', words).catch(String)
+    }
+    const reads = async () => (await drawbridge.cli(['status'])).stdout
+
+    test('another one answers, itself only where its port is in hairpin mode', slow, async () => {
+      const { gateway } = lab
+      const set = `for file in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do echo ${nf} >$file; done`
+      await gateway.run('sh', ['-ec', set])
+      await docker.serves('here', 80, 'here')
+      await docker.serves('there', 80, 'there')
+      await drawbridge.opens('tcp/8001', 'container:there:80', { name: 'there' })
+      for (const at of [gateway.outside, gateway.outside6])
+        expect(await gets('here', 8001, at)).toBe('there\n')
+      const itself = await gets('there', 8001)
+      const sentence =
+        /^conflict: who is on the bridge docker0 .*calls a forward that leads to itself gets no answer/m
+      const looked = async () => {
+        await gateway.nft('table ip another\ndelete table ip another')
+        return reads()
+      }
+      if (nf === '0') {
+        expect(itself).toBe('there\n')
+        await expect.poll(looked, patience).not.toMatch(sentence)
+        return
+      }
+      expect(itself).toMatch(/timed out/)
+      await expect.poll(looked, patience).toMatch(sentence)
+      const ports = JSON.parse(await gateway.run('bridge', ['-j', 'link'])) as { ifname: string }[]
+      for (const { ifname } of ports)
+        await gateway.run('bridge', ['link', 'set', 'dev', ifname, 'hairpin', 'on'])
+      expect(await gets('there', 8001)).toBe('there\n')
+      await expect.poll(looked, patience).not.toMatch(sentence)
+    })
+  })
 })

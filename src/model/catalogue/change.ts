@@ -41,6 +41,32 @@ export const changeProblems = {
     remedy: () =>
       'Have it listen on the address that is to be reached, or on all (listen_addresses in postgresql.conf, bind in redis.conf), and open it again. Otherwise it would take route_localnet, which opens local services to neighbours.',
   }),
+  'no-such-container': entry<{ forward: string; name: string; nearest: string }>({
+    status: 400,
+    says: ({ forward, name }) => `${forward}: there is no container ${name} on this machine`,
+    remedy: ({ nearest }) =>
+      nearest
+        ? `Did you mean ${nearest}? See all with: docker ps --all.`
+        : 'See which there are with: docker ps --all.',
+  }),
+  'no-docker': entry<{ forward: string; name: string }>({
+    status: 400,
+    says: ({ forward, name }) =>
+      `${forward}: container:${name} needs Docker, which does not run on this machine`,
+    remedy: () =>
+      'Start Docker, or set DOCKER_HOST=unix:///PATH for drawbridge up where its socket is elsewhere; or give an address.',
+  }),
+  'container-on-host': entry<{ forward: string; name: string }>({
+    status: 400,
+    says: ({ forward, name }) =>
+      `${forward}: container ${name} is in the network of this machine and has no address of its own`,
+    remedy: () => 'Its service is one of this machine: give self:PORT as the target.',
+  }),
+  'container-unreached': entry<{ forward: string; name: string }>({
+    status: 400,
+    says: ({ forward, name }) => `${forward}: container ${name} is in no network that this machine reaches`,
+    remedy: ({ name }) => `Give it one of a bridge: docker network connect bridge ${name}.`,
+  }),
   'no-such-forward': entry<{ name: string; nearest: string }>({
     status: 404,
     says: ({ name }) => `there is no forward ${name}`,
