@@ -61,6 +61,25 @@ describe.runIf(!alone)('over SSH', () => {
     expect((await sshd.runs('echo back')).stdout).toBe('back\n')
   }, 60_000)
 
+  test('the port of sshd, opened here to others: on trial only, as nobody else could log in anew', async () => {
+    const narrow = 'open tcp/22 self:22 --name ssh --privileged --from 198.51.100.0/24'
+    const refused = await here(narrow)
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(/sshd serves at tcp port 22, which tcp\/22 decides about/),
+    ])
+    expect((await sshd.runs('echo in')).stdout).toBe('in\n')
+    expect((await here(`${narrow} --confirm 4s`)).code).toBe(0)
+    await expect(lab.client.exchanges(lab.gateway.outside, 22, '', { timeout: 500 })).rejects.toThrow(
+      /timeout/,
+    )
+    await expect
+      .poll(async () => (await drawbridge.api.history(0, 1))[0]?.how, { timeout: 15_000 })
+      .toBe('revert')
+    expect((await sshd.runs('echo in')).stdout).toBe('in\n')
+    expect((await session.runs('echo back')).stdout).toBe('back\n')
+  }, 60_000)
+
   test('a list that holds the address of a session: additions pass, anything else is on trial until a new session confirms', async () => {
     const { server } = lab
     await drawbridge.api.apply({
