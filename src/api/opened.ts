@@ -59,7 +59,7 @@ export async function loopbackProblems(
 
 /**
  * What keeps these from being reached, in sentences. Before they are in force, neighbours have not been asked for anything,
- * and what is served on loopback is refused rather than told.
+ * and what is served on loopback is refused rather than told; afterwards a service on some addresses is meant.
  */
 export async function openedSentences(
   agent: AgentClient,
@@ -69,7 +69,7 @@ export async function openedSentences(
 ): Promise<readonly string[]> {
   if (opened.forwards.length === 0) return []
   const serving = opened.forwards.flatMap((one) => servingOf(one, listeners))
-  const told = serving.filter(({ kind }) => opened.inForce || kind !== 'loopback')
+  const told = serving.filter(({ kind }) => kind !== (opened.inForce ? 'partly' : 'loopback'))
   const machine = await agent.ask({ verb: 'exposed' }).catch(() => undefined)
   const barred = machine ? barredOf(machine, opened.allowances, opened.mark) : []
   return [
