@@ -29,7 +29,9 @@ export interface Judging {
 export function agrees(flow: Flow, { forward, endpoints, admits }: Judging): boolean {
   if (!forward.enabled || !admits({ family: flow.family, text: flow.source })) return false
   if (isOwn(forward)) return isUntranslated(flow)
-  return endpoints.some((endpoint) => isAt(flow, endpoint, forward) && mayStay(flow, endpoint, forward))
+  return endpoints.some(
+    (endpoint) => isAt(flow, endpoint, forward) && mayStay(flow, endpoint, endpoints, forward),
+  )
 }
 
 export function isUntranslated({ target, targetPort, destination, port }: Flow): boolean {
@@ -41,9 +43,35 @@ function isAt(flow: Flow, { address, ports }: Endpoint, { listen }: Forward): bo
   return listen.kind === 'ping' || mapPort(ports, flow.port, listen) === flow.targetPort
 }
 
-/** TCP with an endpoint that takes nothing new ends by itself; datagrams have no end, and move. */
-function mayStay({ protocol }: Flow, { state }: Endpoint, { onAllDown }: Forward): boolean {
-  return state === 'up' || protocol === 'tcp' || (state === 'down' && onAllDown === 'keep')
+/** Whether it came by the opening of the forward, and goes to this endpoint. */
+export function goesTo(flow: Flow, endpoint: Endpoint, forward: Forward): boolean {
+  const { listen } = forward
+  if (listen.kind === 'ping') return flow.protocol === 'icmp' && isAt(flow, endpoint, forward)
+  if (flow.protocol === 'icmp' || !listen.protocols.includes(flow.protocol)) return false
+  const within = listen.ports.some(({ first, last }) => first <= flow.port && flow.port <= last)
+  return within && isAt(flow, endpoint, forward)
+}
+
+/**
+ * TCP with an endpoint that drains ends by itself; datagrams have no end, and move. An endpoint that is down contradicts the
+ * forward, unless all are and it is kept in use for that.
+ */
+function mayStay(
+  { protocol, family }: Flow,
+  { state }: Endpoint,
+  endpoints: readonly Endpoint[],
+  { onAllDown }: Forward,
+): boolean {
+  switch (state) {
+    case 'up':
+      return true
+    case 'draining':
+      return protocol === 'tcp'
+    case 'down':
+      return (
+        onAllDown === 'keep' && !endpoints.some((one) => one.address.family === family && one.state === 'up')
+      )
+  }
 }
 
 /**

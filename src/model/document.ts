@@ -1,6 +1,7 @@
 /** The shapes in which people and programs write a gateway: YAML, JSON, REST. Checked once, here. */
 import { distance } from 'fastest-levenshtein'
 import { z } from 'zod'
+import { healthDocument } from './health.ts'
 import { fieldAt, Problem, shown } from './problem.ts'
 
 const target = z.union([
@@ -20,6 +21,7 @@ export const forwardDocument = z.strictObject({
   to: z.union([target, z.array(target)]),
   balance: z.enum(['random', 'round-robin', 'source']).optional(),
   on_all_down: z.enum(['refuse', 'keep']).optional(),
+  health: healthDocument.optional(),
   from: z.union([z.string(), z.array(z.string())]).optional(),
   source_nat: z.string().optional(),
   limits: z

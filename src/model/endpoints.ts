@@ -1,5 +1,6 @@
 /** What the targets of a forward are at the moment: the addresses that names stand for, and which of them take connections. */
 import { type Address, type Family, withPort } from './address.ts'
+import type { Condition } from './condition.ts'
 import { isNamed, printDestination } from './destination.ts'
 import type { Forward } from './forward.ts'
 import { type Listen, listenFamily } from './listen.ts'
@@ -130,4 +131,8 @@ export interface EndpointView {
   readonly state: Endpoint['state']
   /** Connections that it was given, since its forward was last changed. */
   readonly connections: number
+  /** Connections that it has at this moment; null where that was not asked, as it takes new ones. */
+  readonly open: number | null
+  /** What its checks have found; null where it is not checked. */
+  readonly checked: Condition | null
 }

@@ -1,6 +1,9 @@
 /** A forward: one opening in the gateway and the place its traffic goes. */
 import { type Address, type Family, parseAddress, readAddress } from './address.ts'
+import { whyUncheckable } from './check.ts'
+import { type Destination, printDestination } from './destination.ts'
 import { type ForwardDocument, forwardDocument, readDocument } from './document.ts'
+import { describeHealth, type Health, parseHealth, printHealth } from './health.ts'
 import { type Limits, parseInstant, parseOpenPerSource, parseRate, printRate } from './limits.ts'
 import { describeListen, type Listen, parseListen, printListen } from './listen.ts'
 import { countPorts } from './ports.ts'
@@ -34,6 +37,8 @@ export interface Forward {
   readonly targets: readonly Target[]
   readonly balance: Balance
   readonly onAllDown: OnAllDown
+  /** How dead targets are found, which then take no new connections; null: every target counts as alive. */
+  readonly health: Health | null
   readonly sources: Sources
   readonly sourceNat: SourceNat
   readonly limits: Limits
@@ -57,6 +62,7 @@ export function parseForward(written: unknown, at = ''): Forward {
     targets,
     balance: doc.balance ?? 'random',
     onAllDown: doc.on_all_down ?? 'refuse',
+    health: parseHealthOf(field('health'), doc.health, { listen, targets }),
     sources: parseFrom(field('from'), doc.from),
     sourceNat: parseSourceNat(field('source_nat'), doc.source_nat ?? 'auto', { listen, targets }),
     limits: parseLimits(field('limits'), doc.limits),
@@ -120,6 +126,29 @@ function refusePingPool(field: string, targets: readonly Target[], listen: Liste
   throw Problem.of('bad-target', { field, value, why: 'ping goes to one host' })
 }
 
+/** What can be checked at all is known here for addresses; what names stand for is looked at again before it is asked. */
+function parseHealthOf(
+  field: string,
+  written: ForwardDocument['health'],
+  { listen, targets }: Pick<Forward, 'listen' | 'targets'>,
+): Health | null {
+  if (written === undefined) return null
+  const health = parseHealth(field, written)
+  const { kind } = health.check
+  if (listen.kind === 'ping' && kind !== 'icmp' && health.port === null)
+    throw Problem.of('health-port', { field, check: kind })
+  for (const { destination } of targets) {
+    const why = whyNeverChecked(destination)
+    if (why) throw Problem.of('health-target', { field, value: printDestination(destination), why })
+  }
+  return health
+}
+
+function whyNeverChecked(destination: Destination): string | undefined {
+  if (destination.kind === 'self') return 'it is this gateway itself'
+  return destination.kind === 'address' ? whyUncheckable(destination.address, new Set()) : undefined
+}
+
 function parseFrom(field: string, from: string | readonly string[] | undefined): Sources {
   if (from === undefined || from === 'anywhere') return 'anywhere'
   return parseSources(field, typeof from === 'string' ? from.split(',') : from)
@@ -167,6 +196,7 @@ export function printForward(forward: Forward): ForwardDocument {
     to: targets.length === 1 && only !== undefined ? only : targets,
     ...(forward.balance !== 'random' && { balance: forward.balance }),
     ...(forward.onAllDown !== 'refuse' && { on_all_down: forward.onAllDown }),
+    ...(forward.health && { health: printHealth(forward.health) }),
     ...(forward.sources !== 'anywhere' && { from: forward.sources.map(printSource) }),
     ...(forward.sourceNat.kind !== 'auto' && { source_nat: printSourceNat(forward.sourceNat) }),
     ...((newPerSource || openPerSource) && {
@@ -201,6 +231,7 @@ export function describeForward(forward: Forward): string {
     ...(isOwn(forward) ? [] : [describeSourceNat(forward.sourceNat)]),
     ...(newPerSource ? [`at most ${printRate(newPerSource)} new connections per source`] : []),
     ...(openPerSource ? [`at most ${openPerSource} open connections per source`] : []),
+    ...(forward.health ? [describeHealth(forward.health)] : []),
     ...(forward.expires ? [`until ${forward.expires}`] : []),
     ...(forward.enabled ? [] : ['switched off']),
   ].join(', ')

@@ -23,7 +23,7 @@ describe('keys', () => {
 
   test('far from every known one, all are named', () => {
     expect(problemOf(() => parseForward({ ...web, zzzzzz: 1 })).remedy).toContain(
-      'listen, to, balance, on_all_down, from',
+      'listen, to, balance, on_all_down, health, from',
     )
   })
 

@@ -130,4 +130,31 @@ export const inputProblems = {
     remedy: ({ list, known }) =>
       `Lists here: ${known}. Define it in the file: lists: { ${list}: [198.51.100.0/24] }.`,
   }),
+  'health-key': entry<{ field: string; check: string; keys: string }>({
+    status: 400,
+    says: ({ field, check }) => `${field} does not go with a check of ${check}`,
+    remedy: ({ check, keys }) => `Keys for ${check}: ${keys}.`,
+  }),
+  'health-answer': entry<{ field: string; check: string }>({
+    status: 400,
+    says: ({ field, check }) =>
+      `${field} is missing: a check of ${check} has to know the question and the answer it wants`,
+    remedy: () =>
+      'Write for example { check: dns, name: app.example.org, answer: 10.0.0.7 } or { check: udp, send: ping, answer: pong }.',
+  }),
+  'health-timeout': entry<{ field: string; value: string; every: string }>({
+    status: 400,
+    says: ({ field, value, every }) => `${field}: ${value} is more than half of every (${every})`,
+    remedy: () => 'Shorten timeout, or check less often, for example { every: 5s, timeout: 1s }.',
+  }),
+  'health-target': entry<Bad & { why: string }>({
+    status: 400,
+    says: ({ field, value, why }) => `${field}: ${value} is never checked: ${why}`,
+    remedy: () => 'Leave health out of this forward, or give the address of a host behind this gateway.',
+  }),
+  'health-port': entry<{ field: string; check: string }>({
+    status: 400,
+    says: ({ field, check }) => `${field}: a forward of ping has no port for a check of ${check}`,
+    remedy: () => 'Check by icmp, or say at which port, for example { check: tcp, port: 22 }.',
+  }),
 } as const
