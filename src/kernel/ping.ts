@@ -19,8 +19,9 @@ const kinds = {
   4: { domain: 2, protocol: 1, request: 8 },
   6: { domain: 10, protocol: 58, request: 128 },
 } as const
-/** How often it is looked whether the answer is there. */
-const nap = 2
+/** How soon it is looked whether the answer is there; then more and more rarely. */
+const shortestNap = 2
+const longestNap = 50
 
 export type Pinged = 'answers' | 'silent' | 'forbidden'
 
@@ -35,8 +36,10 @@ export async function ping(address: Address, patience: number): Promise<Pinged> 
     if (connect(fd, to, to.length) < 0 || send(fd, echo, echo.length, 0) < 0) return 'silent'
     const answer = Buffer.alloc(64)
     const end = performance.now() + patience
+    let nap = shortestNap
     do {
       await sleep(nap)
+      nap = Math.min(nap * 1.5, longestNap)
       if (recv(fd, answer, answer.length, 0) > 0) return 'answers'
     } while (performance.now() < end)
     return 'silent'

@@ -126,7 +126,7 @@ export async function asksDns(
   return [...reply.slice(-4)].map((byte) => byte.charCodeAt(0)).join('.')
 }
 
-async function privateDirectory(lab: Lab, name: string): Promise<string> {
+export async function privateDirectory(lab: Lab, name: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), `drawbridge-${name}-`))
   lab.defer(() => rm(directory, { recursive: true, force: true }))
   return directory
@@ -134,7 +134,12 @@ async function privateDirectory(lab: Lab, name: string): Promise<string> {
 
 const patience = 5000
 
-async function listening(host: Host, protocol: Protocol, port: number, server: Running): Promise<Running> {
+export async function listening(
+  host: Host,
+  protocol: Protocol,
+  port: number,
+  server: Running,
+): Promise<Running> {
   for (let waited = 0; waited < patience; waited += 20) {
     if (await host.listens(protocol, port)) return server
     await Promise.race([sleep(20), server.ended.then(fail)])
