@@ -16,6 +16,7 @@ import { apiSocket, taken } from './paths.ts'
 import { startConfirmation } from './reconcile/confirmation.ts'
 import { type CrowdSecAccess, startCrowdSec, tellingFirst } from './reconcile/crowdsec.ts'
 import { startExpiry } from './reconcile/expiry.ts'
+import { startHealthLog } from './reconcile/health.ts'
 import { startRotation } from './reconcile/rotation.ts'
 import { type Clock, startRunner } from './reconcile/runner.ts'
 import { startWitness } from './reconcile/witness.ts'
@@ -97,6 +98,7 @@ async function main(): Promise<void> {
     const file = join(values.state, 'agent', 'audit.json')
     say(Problem.of('audit-forked', { entry, why: 'another one stands there, or none', file }))
   })
+  const stopHealthLog = startHealthLog(store, agent, clock)
   const stopRotation = startRotation(store, (why) => process.stderr.write(`drawbridge: ${why}\n`))
   const parts = { store, agent, runner, clock }
   const reader = new GatewayReader(parts)
@@ -120,6 +122,7 @@ async function main(): Promise<void> {
     confirmation.stop()
     expiry.stop()
     stopWitness()
+    stopHealthLog()
     stopRotation()
     crowdsec?.stop()
     runner.stop()

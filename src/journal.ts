@@ -29,6 +29,7 @@ export function visible(text: string): string {
 /** `drawbridge: generation 7: added web, removed list office (open by root)` */
 export function spokenLine({ generation, actor, how, command, forwards, lists, settings }: Recorded): string {
   const who = how === 'cli' || how === 'api' ? `${command} by ${actor}` : how
+  if (how === 'health') return ''
   if (settings.after === null) return `drawbridge: ${who}\n`
   const [forwardVerbs, listVerbs] = [verbs(forwards), verbs(lists)]
   const told = [...forwardVerbs.first, ...listVerbs.first.map((words) => words.replace(' ', ' list '))]

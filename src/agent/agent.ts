@@ -7,6 +7,7 @@ import type { Door } from '../kernel/door.ts'
 import type { Forwarding } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
 import type { Report } from '../kernel/watcher.ts'
+import type { Turned } from '../model/condition.ts'
 import { namesContainer } from '../model/endpoints.ts'
 import { parseForward } from '../model/forward.ts'
 import type { Mark } from '../model/gateway.ts'
@@ -20,6 +21,7 @@ import { areContainers, type Containing } from './containing.ts'
 import { outsideOf } from './exposing.ts'
 import { follower, repairer } from './guarding.ts'
 import { type Repair, RepairBook } from './healing.ts'
+import type { Watching } from './health/watching.ts'
 import { Holding, type Learned } from './holding.ts'
 import { Keeper } from './keeper.ts'
 import { readLocated } from './locating.ts'
@@ -41,6 +43,7 @@ export interface Machine {
   readonly beside: Beside
   readonly bans: Banning
   readonly containing: Containing
+  readonly watching: Watching
   readonly readHost: () => HostFacts
 }
 
@@ -51,6 +54,7 @@ type InTurn = <T>(work: () => Promise<T>) => Promise<T>
 export interface Telling {
   repaired(repair: Repair): void
   refused(words: string): void
+  turned(turned: Turned): void
 }
 
 export class Agent {
@@ -109,7 +113,7 @@ export class Agent {
    * agent can own that in a network namespace; a second one gets a Problem.
    */
   async guard(inTurn: InTurn, telling: Telling): Promise<void> {
-    const { door, beside, bans, containing, forwarding } = this.#machine
+    const { door, beside, bans, containing, watching, forwarding } = this.#machine
     this.#booting.retryIn(inTurn)
     const intruded = repairer(this.#repairs, (report: Report) => inTurn(() => this.#repair(report, telling)))
     const moved = follower(() =>
@@ -127,6 +131,7 @@ export class Agent {
     }, bans.interest)
     beside.watch()
     containing.watch(inTurn, (news) => this.learn(news))
+    watching.guard((down) => inTurn(() => this.learn({ down })), telling.turned)
     await door.own(anchorText).catch((error: Error) => {
       throw Problem.of('agent-running', { words: error.message }, error)
     })
@@ -178,6 +183,7 @@ export class Agent {
   async learn(news: Partial<Learned>): Promise<void> {
     const before = this.#holding.recall(news)
     const { difference, former, present } = this.#holding.learn(news)
+    if (news.whereabouts) this.#machine.watching.follow(this.#holding, present)
     if (this.#holds === null || isNothing(difference)) return
     const otherwise = present.some(namesContainer)
     const boots = areContainers(news) ? 'nothing new' : otherwise ? 'otherwise' : 'the same'
@@ -213,6 +219,7 @@ export class Agent {
     const former = [...closed, ...this.#holding.register.forwards.values()]
     const holding = new Holding(await this.#machine.bans.settle(), this.#learned)
     holding.take(message)
+    holding.learn({ down: this.#machine.watching.followAll(holding) })
     const outside = await outsideOf(this.#machine)
     holding.takeOutside(outside)
     this.#outside = outside
@@ -242,6 +249,7 @@ export class Agent {
     this.#machine.forwarding.turnOn(this.#holding.families())
     const ended = await this.#mend({ ...step, unknown: false })
     this.#holds = message.generation
+    this.#machine.watching.follow(this.#holding, [...step.former, ...step.present])
     if (message.kept) {
       const text = printDifference(difference) + printTold(message)
       const boots = [...step.former, ...step.present].some(bootsOtherwise) ? 'otherwise' : 'the same'
@@ -276,7 +284,7 @@ export class Agent {
   }
 
   async #clear(): Promise<Record<never, never>> {
-    const { door, forwarding, beside } = this.#machine
+    const { door, forwarding, beside, watching } = this.#machine
     forwarding.restore()
     await this.#keeper.clear()
     await beside.withdraw()
@@ -285,6 +293,7 @@ export class Agent {
     this.#marked = undefined
     this.#holds = null
     this.#holding = new Holding(undefined, this.#learned)
+    watching.forget()
     return {}
   }
 }

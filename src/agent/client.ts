@@ -21,6 +21,8 @@ const patience = {
   facts: 15_000,
   locate: 60_000,
   endpoints: 15_000,
+  health: 15_000,
+  turns: 15_000,
   listeners: 15_000,
   exposed: 30_000,
   others: 15_000,

@@ -1,12 +1,14 @@
-/** What the targets of a forward are at the moment, and how many connections each has been given. */
+/** What the targets of a forward are at the moment, what their checks have found, and which connections they have. */
 import { endpointElements } from '../compile/delivery.ts'
+import { goesTo } from '../compile/flows.ts'
 import type { Door } from '../kernel/door.ts'
 import { type EndpointView, endpointKey } from '../model/endpoints.ts'
+import type { Watching } from './health/watching.ts'
 import type { Holding } from './holding.ts'
 
 /** Of one forward; nothing when it is not held, or switched off. */
 export async function viewEndpoints(
-  door: Door,
+  { door, watching }: { readonly door: Door; readonly watching: Watching },
   holding: Holding,
   name: string,
 ): Promise<readonly EndpointView[]> {
@@ -15,12 +17,18 @@ export async function viewEndpoints(
   if (!forward?.enabled || number === undefined) return []
   const found = endpointElements(number, forward, holding.known)
   const counts = await door.countElements(found.flatMap(({ elements }) => elements))
+  // All connections of all forwards are read for this, so only where somebody waits for their end.
+  const leaving = found.some(({ endpoint }) => endpoint.state !== 'up')
+  const flows = leaving ? await door.flows(holding.register.settings.mark) : []
   let at = 0
   return found.map(({ endpoint, elements }) => {
     const own = counts.slice(at, at + elements.length)
     at += elements.length
     const { by, weight, state } = endpoint
+    const key = endpointKey(endpoint, forward.listen)
     const connections = own.reduce<number>((sum, count) => sum + (count ?? 0), 0)
-    return { by, at: endpointKey(endpoint, forward.listen), weight, state, connections }
+    const open = flows.filter((flow) => !flow.over && goesTo(flow, endpoint, forward)).length
+    const checked = watching.conditionOf(name, key)
+    return { by, at: key, weight, state, connections, open: state === 'up' ? null : open, checked }
   })
 }

@@ -16,6 +16,8 @@ export type Question = AgentMessage & {
     | 'others'
     | 'holders'
     | 'endpoints'
+    | 'health'
+    | 'turns'
     | 'probe'
     | 'sessions'
     | 'counts'
@@ -35,7 +37,7 @@ export function answerQuestion(
   holding: Holding,
   question: Question,
 ): Promise<AnswerOf[Question['verb']]> | AnswerOf[Question['verb']] {
-  const { door, beside, witness, containing } = machine
+  const { door, beside, witness, containing, watching } = machine
   switch (question.verb) {
     case 'listeners':
       return door.listeners()
@@ -50,7 +52,11 @@ export function answerQuestion(
     case 'holders':
       return door.holders(question.listeners)
     case 'endpoints':
-      return viewEndpoints(door, holding, question.name)
+      return viewEndpoints(machine, holding, question.name)
+    case 'health':
+      return watching.summary()
+    case 'turns':
+      return watching.turnsAfter(question.epoch, question.after)
     case 'probe':
       return probe(door, holding, question.names)
     case 'sessions':

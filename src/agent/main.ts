@@ -6,6 +6,7 @@ import { openDoor } from '../kernel/door.ts'
 import { openForwarding } from '../kernel/forwarding.ts'
 import { readHost } from '../kernel/host.ts'
 import { holdLock } from '../kernel/lock.ts'
+import type { Turned } from '../model/condition.ts'
 import { Problem } from '../model/problem.ts'
 import { neighbours } from '../neighbours/all.ts'
 import { Agent } from './agent.ts'
@@ -14,10 +15,14 @@ import { Beside } from './beside.ts'
 import { openBootFile } from './boot.ts'
 import { Containing } from './containing.ts'
 import type { Repair } from './healing.ts'
+import { machineClock } from './health/checking.ts'
+import { checker } from './health/checks.ts'
+import { openRecollection } from './health/recollection.ts'
+import { Watching } from './health/watching.ts'
 import type { AgentMessage } from './protocol.ts'
 import { openRecord } from './record.ts'
 import { serve } from './server.ts'
-import { journalRepair, spokenRepair } from './telling.ts'
+import { journalRepair, journalTurn, spokenRepair, spokenTurn } from './telling.ts'
 import { openWitness } from './witness.ts'
 
 const { values } = parseArgs({
@@ -43,12 +48,15 @@ const machine = {
   beside: new Beside(door, neighbours),
   bans: new Banning(door),
   containing: new Containing(),
+  watching: new Watching(checker(readHost), machineClock(), openRecollection(own)),
   readHost,
 }
 const agent = new Agent(machine)
 const telling = {
   repaired: (repair: Repair) =>
     void process.stdout.write(process.stdout.isTTY ? spokenRepair(repair) : journalRepair(repair)),
+  turned: (turned: Turned) =>
+    void process.stdout.write(process.stdout.isTTY ? spokenTurn(turned) : journalTurn(turned)),
   refused: (words: string) => void process.stderr.write(`drawbridge agent: ${words}\n`),
 }
 

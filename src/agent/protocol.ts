@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Effect, Fate } from '../compile/fates.ts'
 import type { Bans } from '../model/bans.ts'
+import type { HealthSummary } from '../model/condition.ts'
 import type { Containers } from '../model/container.ts'
 import { forwardDocument } from '../model/document.ts'
 import type { EndpointView } from '../model/endpoints.ts'
@@ -15,6 +16,7 @@ import type { ProblemDetails } from '../model/problem.ts'
 import type { Reach } from '../model/reach.ts'
 import type { Session } from '../model/session.ts'
 import type { Repairs } from './healing.ts'
+import type { Turns } from './health/turns.ts'
 import type { Place } from './witness.ts'
 
 const generation = z.int().min(0)
@@ -105,6 +107,10 @@ export const agentMessage = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('holders'), listeners: z.array(listener).max(20) }),
   /** What the targets of a forward are now. */
   z.strictObject({ verb: z.literal('endpoints'), name: z.string() }),
+  /** What the checks of targets have found. */
+  z.strictObject({ verb: z.literal('health') }),
+  /** Which targets have turned, after number `after` of what this agent (or another one, by its epoch) has counted. */
+  z.strictObject({ verb: z.literal('turns'), epoch: z.string().max(100), after: z.int().min(0) }),
   /** The containers of this machine. */
   z.strictObject({ verb: z.literal('containers') }),
   /** Whether the targets of these forwards answer. */
@@ -181,6 +187,8 @@ export interface AnswerOf {
   readonly admitted: readonly Obstacle[]
   readonly holders: readonly Holder[]
   readonly endpoints: readonly EndpointView[]
+  readonly health: HealthSummary
+  readonly turns: Turns
   readonly containers: Containers
   readonly probe: readonly Reach[]
   readonly sessions: readonly Session[]

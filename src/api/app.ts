@@ -228,6 +228,7 @@ async function status(
     conflicts: (facts && (await reader.conflicts())) ?? [],
     neighbours: facts?.neighbours ?? [],
     bans: facts ? await reader.bans([4, 6]) : noBans,
+    health: await reader.health(),
     locked: store.register.settings.locked,
     version,
   }

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Counted } from '../agent/protocol.ts'
 import type { Family } from '../model/address.ts'
 import { type Bans, noBans } from '../model/bans.ts'
+import { type HealthSummary, nothingChecked } from '../model/condition.ts'
 import { describeForward, type Forward, familiesOf, printForward } from '../model/forward.ts'
 import { defaultSettings, printGateway, printMark } from '../model/gateway.ts'
 import { parseInstant } from '../model/limits.ts'
@@ -50,7 +51,7 @@ export class GatewayReader {
     for (let entry = store.log.head.entry; entry > store.log.base.entry && found.length < most; entry -= 1) {
       const [one] = (await store.entries(entry - 1, 1)).entries
       if (!one || one.generation <= after) break
-      if (one.settings.after !== null) found.push(historyEntry(one))
+      if (one.settings.after !== null || one.how === 'health') found.push(historyEntry(one))
       await turn()
     }
     return found
@@ -88,9 +89,10 @@ export class GatewayReader {
   async list(): Promise<ForwardList> {
     const { store } = this.#parts
     const counts = await this.#counts(null)
+    const { downIn } = await this.health()
     return {
       generation: store.generation,
-      forwards: inOrder(store).map((forward) => this.#view(forward, counts)),
+      forwards: inOrder(store).map((forward) => this.#view(forward, counts, downIn)),
     }
   }
 
@@ -99,7 +101,13 @@ export class GatewayReader {
     const counts = await this.#counts([this.#parts.store.numberOf(forward.name)])
     const endpoints = await unlessAway(this.#parts.agent.ask({ verb: 'endpoints', name: forward.name }))
     const bans = await this.bans(familiesOf(forward))
-    return { ...this.#view(forward, counts), bans, endpoints: endpoints ?? [] }
+    const { downIn } = await this.health()
+    return { ...this.#view(forward, counts, downIn), bans, endpoints: endpoints ?? [] }
+  }
+
+  /** What the checks of targets have found. */
+  async health(): Promise<HealthSummary> {
+    return (await unlessAway(this.#parts.agent.ask({ verb: 'health' }))) ?? nothingChecked
   }
 
   /** Whom other programs have banned, in these families. */
@@ -127,7 +135,11 @@ export class GatewayReader {
     return new Map(counted.map((one) => [one.number, one]))
   }
 
-  #view(forward: Forward, counts: ReadonlyMap<number, Counted>): ForwardView {
+  #view(
+    forward: Forward,
+    counts: ReadonlyMap<number, Counted>,
+    downIn: HealthSummary['downIn'],
+  ): ForwardView {
     const counted = counts.get(this.#parts.store.numberOf(forward.name))
     return {
       name: forward.name,
@@ -137,6 +149,7 @@ export class GatewayReader {
       connections: counted?.connections ?? 0,
       refused: counted?.refused ?? 0,
       limited: counted?.limited ?? 0,
+      down: downIn[forward.name] ?? 0,
     }
   }
 }

@@ -1,5 +1,6 @@
 /** What the API answers: shared by the routes and by every client of them. */
 import type { Bans } from '../model/bans.ts'
+import type { HealthSummary } from '../model/condition.ts'
 import type { ForwardDocument, GatewayDocument } from '../model/document.ts'
 import type { EndpointView } from '../model/endpoints.ts'
 import type { Exposure } from '../model/exposure/exposure.ts'
@@ -17,6 +18,8 @@ export interface ForwardView {
   readonly connections: number
   readonly refused: number
   readonly limited: number
+  /** How many of its targets are down, as their checks have found. */
+  readonly down: number
   /** Whom other programs have banned, in the families of the forward; only where one forward is shown. */
   readonly bans?: Bans
   /** Where its connections go now, each with its share of them; only where one forward is shown. */
@@ -65,9 +68,9 @@ export interface Deed {
   readonly uid: number | null
   /** Where the SSH session of the user came from, or `local`. */
   readonly address: string
-  /** `cli`, `api`, `expiry` or `revert`; the first schema knew `rollback` and `lockdown` too. */
+  /** `cli`, `api`, `expiry`, `revert` or `health`; the first schema knew `rollback` and `lockdown` too. */
   readonly how: string
-  /** What was asked for: open, close, enable, disable, apply, rollback, lockdown, lift, confirm, rotate, accept, down, down --all, expiry or revert. */
+  /** What was asked for: open, close, enable, disable, apply, rollback, lockdown, lift, confirm, rotate, accept, down, down --all, expiry, revert or health. */
   readonly command: string
   readonly note: string
   /** Covers this entry and, through the one before it, all older ones. */
@@ -194,6 +197,8 @@ export interface Status {
   readonly neighbours: readonly NeighbourView[]
   /** Whom other programs have banned, and who is kept out of every forward for that. */
   readonly bans: Bans
+  /** What the checks of targets have found. */
+  readonly health: HealthSummary
   /** The lockdown is on: no forward is open. */
   readonly locked: boolean
   readonly version: string

@@ -14,7 +14,7 @@ export type Kept = Pick<Recorded, 'forwards' | 'lists' | 'settings'>
 export const nothingChanged: Kept = { forwards: {}, lists: {}, settings: { before: null, after: null } }
 
 /** What happens by itself. */
-export function byItself(how: 'expiry' | 'revert', at: string, note = ''): Origin {
+export function byItself(how: 'expiry' | 'revert' | 'health', at: string, note = ''): Origin {
   return { actor: 'drawbridge', uid: null, address: 'local', how, command: how, at, note }
 }
 

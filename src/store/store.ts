@@ -20,6 +20,7 @@ export type Command =
   | 'down --all'
   | 'expiry'
   | 'revert'
+  | 'health'
 
 /** Who did something, from where, when, how and why. */
 export interface Origin {
@@ -29,7 +30,7 @@ export interface Origin {
   readonly uid: number | null
   /** Where the SSH session of the user came from, or `local`. */
   readonly address: string
-  readonly how: 'cli' | 'api' | 'expiry' | 'revert'
+  readonly how: 'cli' | 'api' | 'expiry' | 'revert' | 'health'
   readonly command: Command
   /** UTC instant. */
   readonly at: string

@@ -10,6 +10,7 @@ import type { Changed, ForwardView, Plan, PlanLine, Status } from '../../src/api
 import { run } from '../../src/cli/program.ts'
 import type { World } from '../../src/cli/world.ts'
 import { noBans } from '../../src/model/bans.ts'
+import { nothingChecked } from '../../src/model/condition.ts'
 import { Problem } from '../../src/model/problem.ts'
 
 export interface Asked {
@@ -120,6 +121,7 @@ export function view(own: Partial<ForwardView> = {}): ForwardView {
     connections: 0,
     refused: 0,
     limited: 0,
+    down: 0,
     ...own,
   }
 }
@@ -159,6 +161,7 @@ export function status(own: Partial<Status> = {}): Status {
     conflicts: [],
     neighbours: [],
     bans: noBans,
+    health: nothingChecked,
     locked: false,
     version: '1.2.3',
     ...own,

@@ -48,7 +48,7 @@ describe('guarded', () => {
     }
     const agent = new Agent(machineOf(disturbed, directory))
     const inTurn = turns()
-    await agent.guard(inTurn, { repaired: () => {}, refused: () => {} })
+    await agent.guard(inTurn, { repaired: () => {}, refused: () => {}, turned: () => {} })
     await inTurn(() => agent.answer({ ...putOf(1, null, { 1: web }), meant: true }))
     const fingerprint = await door.fingerprint()
     disturb = () => {
@@ -73,7 +73,11 @@ describe('guarded', () => {
     const agent = new Agent(machineOf(undone, directory))
     const inTurn = turns()
     const refused: string[] = []
-    await agent.guard(inTurn, { repaired: () => {}, refused: (words) => void refused.push(words) })
+    await agent.guard(inTurn, {
+      repaired: () => {},
+      refused: (words) => void refused.push(words),
+      turned: () => {},
+    })
     await inTurn(() => agent.answer({ ...putOf(1, null, { 1: web }), meant: true }))
     const fingerprint = await door.fingerprint()
     undo = 3

@@ -4,6 +4,10 @@ import { Banning } from '../../src/agent/banning.ts'
 import { Beside } from '../../src/agent/beside.ts'
 import { openBootFile } from '../../src/agent/boot.ts'
 import { Containing } from '../../src/agent/containing.ts'
+import { machineClock } from '../../src/agent/health/checking.ts'
+import { checker } from '../../src/agent/health/checks.ts'
+import { openRecollection } from '../../src/agent/health/recollection.ts'
+import { Watching } from '../../src/agent/health/watching.ts'
 import { openRecord } from '../../src/agent/record.ts'
 import { openWitness } from '../../src/agent/witness.ts'
 import type { Door } from '../../src/kernel/door.ts'
@@ -20,6 +24,7 @@ export function machineOf(door: Door, directory: string): Machine {
     beside: new Beside(door, []),
     bans: new Banning(door),
     containing: new Containing(() => undefined),
+    watching: new Watching(checker(readHost), machineClock(), openRecollection(directory)),
     readHost,
   }
 }

@@ -10,6 +10,7 @@ import {
 } from '../../src/agent/protocol.ts'
 import { followed, type Place } from '../../src/agent/witness.ts'
 import { noBans } from '../../src/model/bans.ts'
+import { nothingChecked } from '../../src/model/condition.ts'
 import { noContainers } from '../../src/model/container.ts'
 import { readDocument } from '../../src/model/document.ts'
 import { parseForward, printForward } from '../../src/model/forward.ts'
@@ -93,6 +94,10 @@ export function memoryAgent(): MemoryAgent {
       case 'holders':
       case 'probe':
         return []
+      case 'health':
+        return nothingChecked
+      case 'turns':
+        return { epoch: 'memory', last: 0, turns: [] }
       case 'counts':
         return [...forwards.values()]
           .filter((number) => message.numbers?.includes(number) ?? true)

@@ -1,5 +1,6 @@
 /** list, show and the names for completion. */
 import type { ForwardView } from '../../api/shapes.ts'
+import { describeCondition } from '../../model/condition.ts'
 import type { ForwardDocument } from '../../model/document.ts'
 import type { EndpointView } from '../../model/endpoints.ts'
 import type { Call, Spec } from '../command.ts'
@@ -8,7 +9,7 @@ import { banLines } from '../lines.ts'
 import { answer } from '../output.ts'
 import { emptyName } from '../problems.ts'
 import { type Column, layTable } from '../table.ts'
-import { plain, spanWords } from '../text.ts'
+import { counted, plain, spanWords } from '../text.ts'
 
 export const lookingCommands: readonly Spec[] = [
   {
@@ -66,7 +67,7 @@ function columnsOf(colour: boolean): readonly Column<ForwardView>[] {
       ...(colour && { paint: yellow }),
     },
     { title: 'CONNS', cell: ({ connections }) => String(connections), align: 'right' },
-    { title: 'STATE', cell: ({ state }) => state },
+    { title: 'STATE', cell: ({ state, down }) => (down === 0 ? state : `${state}, ${down} down`) },
   ]
 }
 
@@ -122,10 +123,13 @@ function describe(view: ForwardView, now: number): readonly string[] {
 }
 
 /** `10.0.0.11:80 (app.example.org), weight 2, up, 17 connections` */
-function endpointWords({ by, at, weight, state, connections }: EndpointView): string {
+function endpointWords(view: EndpointView): string {
+  const { by, at, weight, state, connections, open, checked } = view
   const named = at === by || at.startsWith(`${by}:`) || at.startsWith(`[${by}]:`) ? '' : ` (${by})`
   const share = weight === 1 ? '' : `, weight ${weight}`
-  return `${at}${named}${share}, ${state}, ${connections} connection${connections === 1 ? '' : 's'}`
+  const left = open === null ? '' : `, ${open} still open`
+  const found = checked ? `; ${describeCondition(checked)}` : ''
+  return `${at}${named}${share}, ${state}, ${counted(connections, 'connection')}${left}${found}`
 }
 
 function limitWords({ limits }: ForwardDocument): string {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Option } from 'commander'
 import type { Client } from '../../api/client.ts'
 import type { Status } from '../../api/shapes.ts'
+import { describeChecked } from '../../model/condition.ts'
 import { describeNeighbour } from '../../model/foreign.ts'
 import { parseDuration } from '../../model/limits.ts'
 import { Problem } from '../../model/problem.ts'
@@ -104,6 +105,7 @@ async function status(call: Call): Promise<number> {
           ...(now.locked ? ['locked down: no forward is open until drawbridge lockdown --lift'] : []),
           ...repairLines(now),
           ...now.neighbours.filter(({ active }) => active).map((one) => plain(describeNeighbour(one))),
+          ...healthLines(now),
           ...banLines(now.bans),
           ...now.conflicts.map((conflict) => `conflict: ${plain(conflict)}`),
           ...pendingLines(now.pending),
@@ -126,6 +128,19 @@ function repairLines({ repairs }: Status): string[] {
   const { at, by, pid } = repairs.last
   return [
     `${counted(repairs.count, 'repair')}, the last at ${at} after ${plain(by)} (process ${pid}) changed the table`,
+  ]
+}
+
+/** What is not as it should be, and that all is where something is checked. */
+function healthLines({ health }: Status): string[] {
+  const { checked, down, worst, waiting } = health
+  if (checked === 0) return []
+  const more = down - worst.filter(({ state }) => state === 'down').length
+  return [
+    `targets: ${checked} checked, ${down === 0 ? 'none' : down} down`,
+    ...worst.map((one) => plain(`  ${one.forward}: ${describeChecked(one)}`)),
+    ...(more > 0 ? [`  and ${more} more that are down`] : []),
+    ...(waiting > 0 ? [`  ${counted(waiting, 'check')} late: more are wanted than can be made at once`] : []),
   ]
 }
 
