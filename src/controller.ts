@@ -10,13 +10,23 @@ import { exposureLook } from './api/exposing.ts'
 import { GatewayService } from './api/gateway.ts'
 import { GatewayReader } from './api/reading.ts'
 import { watchConflicts } from './api/watching.ts'
-import { conflictLine, journalLine, priorityPrefix, spokenConflict, spokenLine, visible } from './journal.ts'
+import {
+  conflictLine,
+  journalLine,
+  journalName,
+  priorityPrefix,
+  spokenConflict,
+  spokenLine,
+  spokenName,
+  visible,
+} from './journal.ts'
 import { Problem } from './model/problem.ts'
 import { apiSocket, taken } from './paths.ts'
 import { startConfirmation } from './reconcile/confirmation.ts'
 import { type CrowdSecAccess, startCrowdSec, tellingFirst } from './reconcile/crowdsec.ts'
 import { startExpiry } from './reconcile/expiry.ts'
 import { startHealthLog } from './reconcile/health.ts'
+import { startNames } from './reconcile/names/names.ts'
 import { startRotation } from './reconcile/rotation.ts'
 import { type Clock, startRunner } from './reconcile/runner.ts'
 import { startWitness } from './reconcile/witness.ts'
@@ -87,10 +97,14 @@ async function main(): Promise<void> {
   const plain = agentAt(join(values.run, 'agent', 'agent.sock'))
   const crowdsec =
     access && startCrowdSec(access, plain, (why) => note(why ?? `CrowdSec's local API answers again`))
-  const agent = crowdsec ? tellingFirst(plain, crowdsec) : plain
   const line = process.stdout.isTTY ? spokenLine : journalLine
   const level = priorityPrefix(process.env, 1)
   store.onCommit((record) => process.stdout.write(level + line(record)))
+  const nameLine = process.stdout.isTTY ? spokenName : journalName
+  const names = startNames(store, plain, clock, join(values.state, 'store'), (event) =>
+    process.stdout.write(level + nameLine(event)),
+  )
+  const agent = crowdsec ? tellingFirst(names.agent, crowdsec) : names.agent
   const expiry = startExpiry(store, clock)
   const confirmation = startConfirmation(store, clock)
   const runner = startRunner(store, agent, clock)
@@ -100,7 +114,7 @@ async function main(): Promise<void> {
   })
   const stopHealthLog = startHealthLog(store, agent, clock)
   const stopRotation = startRotation(store, (why) => process.stderr.write(`drawbridge: ${why}\n`))
-  const parts = { store, agent, runner, clock }
+  const parts = { store, agent, runner, clock, names }
   const reader = new GatewayReader(parts)
   const conflict = process.stdout.isTTY ? spokenConflict : conflictLine
   const stopWatching = watchConflicts(reader.conflicts, clock, (sentence, there) =>
@@ -125,6 +139,7 @@ async function main(): Promise<void> {
     stopHealthLog()
     stopRotation()
     crowdsec?.stop()
+    names.stop()
     runner.stop()
     store.close()
     rmSync(socket, { force: true })

@@ -1,5 +1,6 @@
 /** One line for each entry of the log and each conflict on standard output: structured for a journal, in words for a person who watches. */
 import { fstatSync } from 'node:fs'
+import { describeName, type NameView } from './model/naming.ts'
 import type { BeforeAfter, Recorded } from './store/store.ts'
 
 /** A change of 64,000 forwards is told by its first names and how many there are. */
@@ -54,6 +55,22 @@ export function conflictLine(sentence: string, there: boolean): string {
 
 export function spokenConflict(sentence: string, there: boolean): string {
   return `drawbridge: ${there ? 'conflict' : 'no conflict any more'}: ${visible(sentence)}\n`
+}
+
+/** A name leads elsewhere, or there is other trouble with it than before, or none any more. */
+export interface NameEvent {
+  readonly view: NameView
+  readonly before: readonly string[]
+}
+
+export function journalName({ view, before }: NameEvent): string {
+  return `${visible(JSON.stringify({ drawbridge: { name: view, before } }))}\n`
+}
+
+export function spokenName({ view, before }: NameEvent): string {
+  const same = view.leads.join() === before.join()
+  const former = same || before.length === 0 ? '' : `, before ${before.slice(0, mostNames).join(', ')}`
+  return `drawbridge: ${visible(describeName(view) + former)}\n`
 }
 
 interface Verbs {

@@ -8,7 +8,7 @@ import { Problem } from '../model/problem.ts'
 import { asking } from './asking.ts'
 import type { LookForExposure } from './exposing.ts'
 import type { GatewayService, Parts } from './gateway.ts'
-import { type GatewayReader, pendingView } from './reading.ts'
+import { type GatewayReader, namesView, pendingView } from './reading.ts'
 import type { Repairs, Status } from './shapes.ts'
 
 export interface AppParts extends Parts {
@@ -209,7 +209,7 @@ function nameOf(request: FastifyRequest): string {
 }
 
 async function status(
-  { store, runner, agent, reader, version, late }: AppParts,
+  { store, runner, agent, reader, names, version, late }: AppParts,
   waitSeconds: number,
 ): Promise<Status> {
   if (waitSeconds > 0) await runner.reached(store.generation, waitSeconds * 1000).catch(() => {})
@@ -229,6 +229,7 @@ async function status(
     neighbours: facts?.neighbours ?? [],
     bans: facts ? await reader.bans([4, 6]) : noBans,
     health: await reader.health(),
+    names: namesView(names),
     locked: store.register.settings.locked,
     version,
   }

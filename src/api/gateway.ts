@@ -6,6 +6,7 @@ import { parseGateway } from '../model/gateway.ts'
 import { Problem } from '../model/problem.ts'
 import { changeTo, isEmpty, noChange, sameForward } from '../model/register.ts'
 import { type Session, sessionKey } from '../model/session.ts'
+import type { Names } from '../reconcile/names/names.ts'
 import type { Clock, Runner } from '../reconcile/runner.ts'
 import { undoing, withoutExpired } from '../store/record.ts'
 import type { Command, CommitOptions, Origin, Store } from '../store/store.ts'
@@ -31,6 +32,7 @@ export interface Parts {
   readonly agent: AgentClient
   readonly runner: Runner
   readonly clock: Clock
+  readonly names: Pick<Names, 'all' | 'views' | 'settle' | 'whereabouts'>
 }
 
 /** A change is answered when the kernel has it; beyond this the answer is a problem, and the change stays wanted. */

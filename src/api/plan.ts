@@ -1,7 +1,7 @@
 /** A change in the operator's words and in the kernel's. Pure. */
 import { differenceOf, hold, printDifference } from '../compile/difference.ts'
 import { elementsOf } from '../compile/elements.ts'
-import { nothingKnown } from '../model/endpoints.ts'
+import { nothingKnown, type Whereabouts } from '../model/endpoints.ts'
 import { describeForward, type Forward } from '../model/forward.ts'
 import { printMark, type Settings } from '../model/gateway.ts'
 import { type Change, listsAfter, type Register } from '../model/register.ts'
@@ -52,7 +52,7 @@ function settingsLine(before: Settings, after: Settings): PlanLine {
 }
 
 /** The transaction that the kernel would be given, as nft is told it. New forwards have the numbers they would get. */
-function planNft(store: Store, change: Change): string {
+function planNft(store: Store, change: Change, whereabouts: Whereabouts): string {
   const { forwards, lists } = store.register
   const after = listsAfter(lists, change)
   const changedLists = new Set([...change.putLists.map(({ name }) => name), ...change.removeLists])
@@ -71,21 +71,23 @@ function planNft(store: Store, change: Change): string {
     forward,
   })
   const before = [...former, ...relisted].flatMap((forward) =>
-    elementsOf(numbered(forward), { ...nothingKnown, lists }),
+    elementsOf(numbered(forward), { ...nothingKnown, whereabouts, lists }),
   )
   const wanted = [...change.put, ...relisted].flatMap((forward) =>
-    elementsOf(numbered(forward), { ...nothingKnown, lists: after }),
+    elementsOf(numbered(forward), { ...nothingKnown, whereabouts, lists: after }),
   )
   return printDifference(differenceOf(hold(before), hold(wanted)))
 }
 
 const mostLines = 500
 
-/** What only the machine knows of a change. */
-type Seen = Pick<Plan, 'conflicts' | 'warnings' | 'flows' | 'confirm'>
+/** What only the machine and the name servers know of a change. */
+type Seen = Pick<Plan, 'conflicts' | 'warnings' | 'flows' | 'confirm' | 'names'> & {
+  readonly whereabouts: Whereabouts
+}
 
 /** With `whole`, every line and the elements; else what is enough to say what was done. */
-export function planOf(store: Store, change: Change, whole: boolean, seen: Seen): Plan {
+export function planOf(store: Store, change: Change, whole: boolean, { whereabouts, ...seen }: Seen): Plan {
   const { put, remove } = change
   const most = whole ? Number.POSITIVE_INFINITY : mostLines
   const told = { ...change, put: put.slice(0, most), remove: remove.slice(0, most) }
@@ -93,7 +95,7 @@ export function planOf(store: Store, change: Change, whole: boolean, seen: Seen)
     based: store.generation,
     lines: planLines(store.register, told),
     more: put.length - told.put.length + remove.length - told.remove.length,
-    nft: whole ? planNft(store, change) : '',
+    nft: whole ? planNft(store, change, whereabouts) : '',
     ...seen,
   }
 }

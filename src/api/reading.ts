@@ -9,6 +9,7 @@ import { defaultSettings, printGateway, printMark } from '../model/gateway.ts'
 import { parseInstant } from '../model/limits.ts'
 import { parseListen } from '../model/listen.ts'
 import { Problem } from '../model/problem.ts'
+import { namesOf } from '../reconcile/names/wanted.ts'
 import type { Recorded, Store } from '../store/store.ts'
 import type { Parts } from './gateway.ts'
 import { historyEntry, linesBetween } from './history.ts'
@@ -21,6 +22,7 @@ import type {
   HistoryEntry,
   LogView,
   PendingView,
+  Status,
 } from './shapes.ts'
 import { unlessAway } from './sight.ts'
 import { type LookForConflicts, liveConflicts } from './survey.ts'
@@ -35,11 +37,11 @@ interface Wanted {
 }
 
 export class GatewayReader {
-  readonly #parts: Pick<Parts, 'store' | 'agent'>
+  readonly #parts: Pick<Parts, 'store' | 'agent' | 'names'>
   /** What else of this machine wants the packets of forwards, now. */
   readonly conflicts: LookForConflicts
 
-  constructor(parts: Pick<Parts, 'store' | 'agent'>) {
+  constructor(parts: Pick<Parts, 'store' | 'agent' | 'names'>) {
     this.#parts = parts
     this.conflicts = liveConflicts(parts.agent, parts.store)
   }
@@ -150,6 +152,7 @@ export class GatewayReader {
       refused: counted?.refused ?? 0,
       limited: counted?.limited ?? 0,
       down: downIn[forward.name] ?? 0,
+      names: forward.enabled ? this.#parts.names.views(namesOf(forward)) : [],
     }
   }
 }
@@ -187,6 +190,15 @@ export function logView({ log: { base, head } }: Store): LogView {
 /** As the log writes it. */
 function instantOf(field: string, text: string): string {
   return new Date(parseInstant(field, text)).toISOString()
+}
+
+const mostTroubled = 20
+
+export function namesView({ all }: Pick<Parts['names'], 'all'>): Status['names'] {
+  const views = all()
+  const troubled = views.filter(({ trouble }) => trouble !== null)
+  const told = troubled.slice(0, mostTroubled)
+  return { count: views.length, troubled: told, more: troubled.length - told.length }
 }
 
 export function pendingView({ pending }: Store): PendingView | null {

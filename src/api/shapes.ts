@@ -5,6 +5,7 @@ import type { ForwardDocument, GatewayDocument } from '../model/document.ts'
 import type { EndpointView } from '../model/endpoints.ts'
 import type { Exposure } from '../model/exposure/exposure.ts'
 import type { NeighbourView } from '../model/foreign.ts'
+import type { NameView } from '../model/naming.ts'
 import type { ProblemDetails } from '../model/problem.ts'
 
 export interface ForwardView {
@@ -20,6 +21,8 @@ export interface ForwardView {
   readonly limited: number
   /** How many of its targets are down, as their checks have found. */
   readonly down: number
+  /** Where the host names and SRV names among its targets lead now. */
+  readonly names: readonly NameView[]
   /** Whom other programs have banned, in the families of the forward; only where one forward is shown. */
   readonly bans?: Bans
   /** Where its connections go now, each with its share of them; only where one forward is shown. */
@@ -145,6 +148,8 @@ export interface Plan {
   /** Why it would be refused as it is. */
   readonly conflicts: readonly ProblemDetails[]
   readonly warnings: readonly string[]
+  /** Where the names among the targets of what is put lead now; of many the first. */
+  readonly names: readonly NameView[]
   /** Live connections that would not stay as they are; null where that was not asked or is not known. */
   readonly flows: readonly FlowEffect[] | null
   /** Why it must be made with `confirm`: what it touches of what the operator stands on. */
@@ -199,6 +204,8 @@ export interface Status {
   readonly bans: Bans
   /** What the checks of targets have found. */
   readonly health: HealthSummary
+  /** How many names forwards have as targets, and those of them that had no good answer last; of many the first. */
+  readonly names: { readonly count: number; readonly troubled: readonly NameView[]; readonly more: number }
   /** The lockdown is on: no forward is open. */
   readonly locked: boolean
   readonly version: string

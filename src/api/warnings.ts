@@ -3,6 +3,7 @@ import type { Lists } from '../compile/elements.ts'
 import { prefixesOf } from '../compile/elements.ts'
 import { type Forward, familiesOf, isOwn } from '../model/forward.ts'
 import { listenFamily } from '../model/listen.ts'
+import { describeName, type NameView } from '../model/naming.ts'
 
 /** One sentence each, naming the forward. */
 export function warningsOf(
@@ -15,6 +16,16 @@ export function warningsOf(
     ...sourceNatWarnings(forward, ours),
     ...sourceWarnings(forward, lists),
   ])
+}
+
+/** A name without a good answer is no refusal: its server may be away for a moment, and the forward follows when it is back. */
+export function nameWarnings({ name, enabled }: Forward, views: readonly NameView[]): readonly string[] {
+  if (!enabled) return []
+  return views.flatMap((view) => {
+    if (view.leads.length === 0)
+      return [`${name}: ${describeName(view)}; nobody gets through to it until it does`]
+    return view.trouble || view.left.length > 0 ? [`${name}: ${describeName(view)}`] : []
+  })
 }
 
 function addressWarnings({ name, listen }: Forward, ours: ReadonlySet<string>): string[] {

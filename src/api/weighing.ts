@@ -5,6 +5,7 @@ import { Intervals } from '../model/intervals.ts'
 import type { Hidden } from '../model/listeners.ts'
 import { type Change, isEmpty, listsAfter } from '../model/register.ts'
 import type { Session } from '../model/session.ts'
+import { namesOf } from '../reconcile/names/wanted.ts'
 import { tentativeMessage } from '../reconcile/pass.ts'
 import type { Asking } from './asking.ts'
 import { hiddenBy } from './conflicts.ts'
@@ -17,7 +18,7 @@ import type { Plan } from './shapes.ts'
 import type { Sight } from './sight.ts'
 import { doorsOf, narrows, ownAmong, reasonsToConfirm } from './standing.ts'
 import { conflictsOf, hiddenProblems } from './survey.ts'
-import { warningsOf } from './warnings.ts'
+import { nameWarnings, warningsOf } from './warnings.ts'
 
 /** What a command wants, worked out on the register as it is at that moment. */
 export interface Wanted {
@@ -34,12 +35,13 @@ export interface Weighed extends Wanted {
 
 /** The plan of a change, with what only the machine knows of it. */
 export async function weigh(
-  { store, agent }: Pick<Parts, 'store' | 'agent'>,
+  { store, agent, names }: Pick<Parts, 'store' | 'agent' | 'names'>,
   sight: Sight,
   { change, named }: Wanted,
   asking: Asking,
 ): Promise<Weighed> {
   const { register } = store
+  await names.settle([...new Set(named.filter(({ enabled }) => enabled).flatMap(namesOf))])
   const doors = doorsOf(sight.surroundings.listeners, asking.from)
   const asksFlows = !isEmpty(change) && (asking.dryRun || asking.from !== undefined)
   const asksSessions = narrows(register, change) || asking.from !== undefined
@@ -52,7 +54,7 @@ export async function weigh(
     asksFlows ? sight.weigh(tentativeMessage(store, change), own) : null,
     hiddenProblems(agent, hidden),
     loopbackProblems(agent, anew, sight.surroundings),
-    warningsAbout({ store, agent }, sight, {
+    warningsAbout({ store, agent, names }, sight, {
       named,
       change,
       hidden,
@@ -63,15 +65,21 @@ export async function weigh(
   ])
   // Who goes back to what was gets it, with a warning.
   const missing = asking.takeOver ? [] : containerProblems(register.forwards, change.put, containers)
+  const called = [...new Set(change.put.flatMap(namesOf))]
   const standing = { doors, sessions, own: weighed?.own ?? null, ownIsKnown: own.length === 1 }
   const plan = planOf(store, change, asking.dryRun, {
     conflicts: [...refusals, ...loopback, ...missing].map((problem) => problem.details()),
     warnings,
     flows: weighed?.effects ?? null,
     confirm: reasonsToConfirm(register, change, standing),
+    names: names.views(called.slice(0, mostNames)),
+    whereabouts: names.whereabouts(called),
   })
   return { change, named, plan, sessions }
 }
+
+/** Beyond these, names are for the status to tell. */
+const mostNames = 20
 
 interface About {
   readonly named: readonly Forward[]
@@ -85,7 +93,7 @@ interface About {
 
 /** What is refused is not told as a warning too. */
 async function warningsAbout(
-  { store, agent }: Pick<Parts, 'store' | 'agent'>,
+  { store, agent, names }: Pick<Parts, 'store' | 'agent' | 'names'>,
   { surroundings }: Sight,
   { named, change, hidden: refused, anew, containers, dryRun }: About,
 ): Promise<readonly string[]> {
@@ -96,6 +104,7 @@ async function warningsAbout(
   const known = { lists: listsAfter(lists, change), mark: settings.mark }
   return [
     ...(settings.locked && named.length > 0 ? [lockedWarning] : []),
+    ...named.slice(0, mostNames).flatMap((forward) => nameWarnings(forward, names.views(namesOf(forward)))),
     ...warningsOf(named, known.lists, surroundings.addresses),
     ...(await conflictsOf(
       agent,

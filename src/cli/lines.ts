@@ -1,6 +1,7 @@
 /** A plan, and any difference, as lines for people. */
 import type { FlowEffect, PendingView, Plan, PlanLine } from '../api/shapes.ts'
 import { type Bans, describeBan, describeBans } from '../model/bans.ts'
+import { describeName, type NameView } from '../model/naming.ts'
 import { counted, plain } from './text.ts'
 
 export type Tense = Readonly<Record<PlanLine['verb'], string>>
@@ -31,10 +32,16 @@ export function planLines(plan: Plan): readonly string[] {
   if (lines.length === 0) return [`already so: nothing differs from generation ${based}`]
   return [
     ...changeLines(lines, future),
+    ...nameLines(plan.names),
     ...flowLines(plan),
     ...plan.confirm.map((reason) => `needs --confirm: ${plain(reason)}`),
     `on generation ${based}; to make this change and no other, add --based ${based}`,
   ]
+}
+
+/** Where names lead. */
+export function nameLines(names: readonly NameView[]): readonly string[] {
+  return names.map((name) => plain(describeName(name)))
 }
 
 const fates = {

@@ -59,18 +59,39 @@ export function parseDestination(field: string, value: string, host: string): De
   return { kind: 'address', address }
 }
 
+/** Letters count alike, and a dot at the end says what is so in any case: that nothing is put behind it. */
 function canonical(name: string): string {
   return name.toLowerCase().replace(/\.$/, '')
 }
 
-/** A last label of digits alone is a mistyped address: no such top-level domain exists (RFC 3696). */
+/** The host name as it is known here. A last label of digits alone is a mistyped address (RFC 3696). */
+export function readHostName(text: string): string | undefined {
+  const name = canonical(text)
+  return hostName.test(name) && !/(^|\.)\d+$/.test(name) ? name : undefined
+}
+
 function parseHostName(bad: (why: string) => Problem, host: string): string {
-  const name = canonical(host)
-  if (!hostName.test(name) || /(^|\.)\d+$/.test(name))
-    throw bad(`${shown(host)} is not an address, nor a host name`)
+  const name = readHostName(host)
+  if (name === undefined) {
+    const ascii = asciiName(host)
+    throw bad(
+      ascii === undefined
+        ? `${shown(host)} is not an address, nor a host name`
+        : `${shown(host)} has letters that DNS does not know; there it is ${ascii}`,
+    )
+  }
   if (name === 'localhost' || name.endsWith('.localhost'))
     throw bad(`${shown(host)} is this machine itself, which is written self`)
   return name
+}
+
+/**
+ * A name with letters beyond ASCII as DNS has it (RFC 5891). It is not taken as it is: what looks like a known name may be
+ * another, and here that would be seen too late.
+ */
+function asciiName(text: string): string | undefined {
+  if (!/^[\p{L}\p{N}\p{M}._-]+$/u.test(text) || !URL.canParse(`http://${text}/`)) return undefined
+  return readHostName(new URL(`http://${text}/`).hostname)
 }
 
 /** The destination as it is written, and by which it is known where what it stands for is kept. */

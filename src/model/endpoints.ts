@@ -54,6 +54,13 @@ export interface Endpoint {
 /** A name may stand for so many endpoints of one family and no more. */
 export const mostEndpoints = 100
 
+/** The first of each family, as many as may be. */
+export function bounded(located: readonly Located[]): readonly Located[] {
+  return ([4, 6] as const).flatMap((family) =>
+    located.filter(({ address }) => address.family === family).slice(0, mostEndpoints),
+  )
+}
+
 /** In the order of the targets; the same address and ports twice are one. None of a forward to `self`. */
 export function endpointsOf(
   { name, listen, targets }: Pick<Forward, 'name' | 'listen' | 'targets'>,
@@ -78,7 +85,7 @@ export function endpointsOf(
 function locate({ destination }: Target, whereabouts: Whereabouts): readonly Located[] {
   if (destination.kind === 'address') return [{ address: destination.address }]
   const located = isNamed(destination) ? (whereabouts.get(printDestination(destination)) ?? []) : []
-  return located.slice(0, mostEndpoints)
+  return bounded(located)
 }
 
 function mapped({ ports, weight }: Target, located: Located, listen: Listen) {

@@ -5,6 +5,7 @@ import { GatewayReader } from '../../src/api/reading.ts'
 import { parseForward } from '../../src/model/forward.ts'
 import { openMemoryStore } from '../../src/store/memory.ts'
 import { memoryAgent } from '../reconcile/agent.ts'
+import { noNames } from '../reconcile/names/none.ts'
 import { careful, change, closing, origin } from '../store/changes.ts'
 
 const many = (to: string) =>
@@ -20,7 +21,7 @@ test('the newest first, acts left out, of each change its first lines and how ma
   store.record({ ...origin, command: 'rotate' })
   store.commit(many('10.0.0.6'), origin, careful)
   store.commit(closing('f7'), origin, careful)
-  const reader = new GatewayReader({ store, agent: memoryAgent() })
+  const reader = new GatewayReader({ store, agent: memoryAgent(), names: noNames })
 
   const history = await reader.history(0, 50)
   expect(history.map(({ generation, lines, more }) => [generation, lines.length, more])).toEqual([
@@ -41,7 +42,7 @@ test('the newest first, acts left out, of each change its first lines and how ma
 test('of a change that is read, others have had their turn before the next one', async () => {
   const store = openMemoryStore()
   for (let last = 1; last < 10; last += 1) store.commit(many(`10.0.0.${last}`), origin, careful)
-  const reader = new GatewayReader({ store, agent: memoryAgent() })
+  const reader = new GatewayReader({ store, agent: memoryAgent(), names: noNames })
   let done = false
   let turns = 0
   const reading = reader.history(0, 50).then(() => {

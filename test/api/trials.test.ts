@@ -12,6 +12,7 @@ import { openMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
 import { type MemoryAgent, memoryAgent } from '../reconcile/agent.ts'
 import { type HandClock, handClock, settled } from '../reconcile/clock.ts'
+import { noNames } from '../reconcile/names/none.ts'
 import { careful, opening, origin } from '../store/changes.ts'
 
 const second = 1000
@@ -32,7 +33,7 @@ beforeEach(async () => {
   agent = seeing(memoryAgent())
   runner = startRunner(store, agent, clock)
   stopConfirmation = startConfirmation(store, clock).stop
-  service = new GatewayService({ store, agent, runner, clock })
+  service = new GatewayService({ store, agent, runner, clock, names: noNames })
   await settled()
 })
 afterEach(() => {
@@ -85,7 +86,7 @@ describe('a confirmation', () => {
       uptime: clock.uptime(),
     })
     const again = startRunner(store, agent, clock)
-    const anew = new GatewayService({ store, agent, runner: again, clock })
+    const anew = new GatewayService({ store, agent, runner: again, clock, names: noNames })
     const early = codeOf(anew.confirm(performance.now(), person()))
     await settled()
     expect(store.pending).not.toBeNull()
@@ -217,7 +218,7 @@ test('a disk that is full does not keep the forwards in the kernel', async () =>
       },
     },
   })
-  const unlucky = new GatewayService({ store: full, agent, runner, clock })
+  const unlucky = new GatewayService({ store: full, agent, runner, clock, names: noNames })
   expect(await codeOf(unlucky.rotate(1, person()))).toBe('store-unwritable')
   expect(await codeOf(unlucky.down(true, person()))).toBe('done')
   expect(Object.values(agent.dump())).toEqual([])

@@ -122,6 +122,7 @@ export function view(own: Partial<ForwardView> = {}): ForwardView {
     refused: 0,
     limited: 0,
     down: 0,
+    names: [],
     ...own,
   }
 }
@@ -132,7 +133,7 @@ export function line(own: Partial<PlanLine> = {}): PlanLine {
 
 /** What a plan is where nothing stands against it. */
 export function plan(lines: readonly PlanLine[], own: Partial<Plan> = {}): Plan {
-  const none = { more: 0, nft: '', conflicts: [], warnings: [], flows: [], confirm: [] }
+  const none = { more: 0, nft: '', conflicts: [], warnings: [], flows: [], confirm: [], names: [] }
   return { based: 7, lines, ...none, ...own }
 }
 
@@ -162,6 +163,7 @@ export function status(own: Partial<Status> = {}): Status {
     neighbours: [],
     bans: noBans,
     health: nothingChecked,
+    names: { count: 0, troubled: [], more: 0 },
     locked: false,
     version: '1.2.3',
     ...own,

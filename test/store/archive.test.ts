@@ -19,6 +19,7 @@ import { openSqliteStore } from '../../src/store/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
 import { problemOf } from '../model/problems.ts'
 import { memoryAgent } from '../reconcile/agent.ts'
+import { noNames } from '../reconcile/names/none.ts'
 import { careful, opening, origin } from './changes.ts'
 import { verdictOf } from './log.ts'
 
@@ -153,7 +154,7 @@ test('the way back reaches as far as the database, and says so', () => {
 })
 
 test('a search by time or generation reads archives only where it reaches into them', async () => {
-  const reader = new GatewayReader({ store, agent: memoryAgent() })
+  const reader = new GatewayReader({ store, agent: memoryAgent(), names: noNames })
   const found = async (wanted: { generation?: number; since?: string; until?: string }) => {
     const entries: number[] = []
     for (let after: number | undefined; ; ) {

@@ -1,7 +1,7 @@
 /** open, close, enable and disable: one forward at a time. */
 import type { Changed, EnableRequest, PlanLine } from '../../api/shapes.ts'
 import type { Call, Spec } from '../command.ts'
-import { moreLines, pendingLines, planLines } from '../lines.ts'
+import { moreLines, nameLines, pendingLines, planLines } from '../lines.ts'
 import { changeOptions, enableOptions, lockdownOptions, openOptions } from '../options.ts'
 import { answerChange } from '../output.ts'
 import { emptyName } from '../problems.ts'
@@ -78,6 +78,7 @@ async function open({ world, client, operands, options, format }: Call): Promise
     if (options.dryRun) return planLines(changed.plan)
     return [
       ...forwardLines(changed).map(({ sentence }) => plain(sentence)),
+      ...nameLines(changed.plan.names),
       ...changed.reached.map(plain),
       ...pendingLines(changed.pending),
     ]
@@ -105,6 +106,7 @@ async function changeNamed(
       ...same,
       ...told,
       ...moreLines(changed.plan),
+      ...nameLines(changed.plan.names),
       ...changed.reached.map(plain),
       ...pendingLines(changed.pending),
     ]

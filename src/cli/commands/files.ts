@@ -9,7 +9,7 @@ import { Problem } from '../../model/problem.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, wouldChange } from '../exit.ts'
 import { readGatewayFile } from '../file.ts'
-import { changeLines, moreLines, past, pendingLines, planLines, reachedLines } from '../lines.ts'
+import { changeLines, moreLines, nameLines, past, pendingLines, planLines, reachedLines } from '../lines.ts'
 import { applyOptions, planOptions } from '../options.ts'
 import { answerChange, printValue } from '../output.ts'
 import { permissionsOf, trialOf } from '../request.ts'
@@ -98,6 +98,7 @@ async function apply(call: Call): Promise<number> {
     return [
       ...changeLines(made.lines, past),
       ...moreLines(made),
+      ...nameLines(made.names),
       ...reachedLines(reached),
       ...pendingLines(pending),
     ]

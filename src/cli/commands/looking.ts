@@ -5,7 +5,7 @@ import type { ForwardDocument } from '../../model/document.ts'
 import type { EndpointView } from '../../model/endpoints.ts'
 import type { Call, Spec } from '../command.ts'
 import { done } from '../exit.ts'
-import { banLines } from '../lines.ts'
+import { banLines, nameLines } from '../lines.ts'
 import { answer } from '../output.ts'
 import { emptyName } from '../problems.ts'
 import { type Column, layTable } from '../table.ts'
@@ -118,6 +118,7 @@ function describe(view: ForwardView, now: number): readonly string[] {
   return [
     ...facts.map(([key, value]) => `${key}: ${plain(value)}`),
     ...(view.endpoints ?? []).map((one) => plain(`endpoint: ${endpointWords(one)}`)),
+    ...nameLines(view.names),
     ...(view.bans ? banLines(view.bans) : []),
   ]
 }

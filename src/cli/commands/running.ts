@@ -9,7 +9,7 @@ import { parseDuration } from '../../model/limits.ts'
 import { Problem } from '../../model/problem.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, failed } from '../exit.ts'
-import { banLines, pendingLines } from '../lines.ts'
+import { banLines, nameLines, pendingLines } from '../lines.ts'
 import { answer, sayProblem } from '../output.ts'
 import { counted, plain } from '../text.ts'
 
@@ -107,6 +107,7 @@ async function status(call: Call): Promise<number> {
           ...now.neighbours.filter(({ active }) => active).map((one) => plain(describeNeighbour(one))),
           ...healthLines(now),
           ...banLines(now.bans),
+          ...troubledNames(now),
           ...now.conflicts.map((conflict) => `conflict: ${plain(conflict)}`),
           ...pendingLines(now.pending),
         ],
@@ -120,6 +121,13 @@ function crowdsecWords({ crowdsecKey, crowdsecUrl }: Call['options']): string[] 
   return [
     ...(crowdsecKey !== undefined ? ['--crowdsec-key', crowdsecKey] : []),
     ...(crowdsecUrl !== undefined ? ['--crowdsec-url', crowdsecUrl] : []),
+  ]
+}
+
+function troubledNames({ names: { troubled, more } }: Status): string[] {
+  return [
+    ...nameLines(troubled).map((line) => `name: ${line}`),
+    ...(more > 0 ? [`and ${counted(more, 'more name')} in trouble`] : []),
   ]
 }
 
