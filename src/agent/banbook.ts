@@ -214,6 +214,12 @@ export class BanBook {
     }
   }
 
+  /** Everybody, by whom. */
+  *everybody(): Generator<{ readonly by: string; readonly prefix: Prefix }> {
+    for (const { prefix, entries } of this.#banned.values())
+      for (const by of new Set([...entries].map((known) => known.by))) yield { by, prefix }
+  }
+
   /** The element of ours that stands for `text`. */
   elementFor(text: string): Element | undefined {
     return this.#held.get(text)

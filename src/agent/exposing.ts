@@ -2,11 +2,17 @@
 import type { Door } from '../kernel/door.ts'
 import { forwardsFrom } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
+import { readEcho, readRawSockets } from '../kernel/raw.ts'
 import { readLocalAddresses } from '../kernel/services.ts'
 import type { Container } from '../model/container.ts'
 import { endpointsOf } from '../model/endpoints.ts'
+import { rangeOfPrefix } from '../model/exposure/admitted.ts'
+import { arrivalsAt } from '../model/exposure/arrivals.ts'
+import type { BannedBy } from '../model/exposure/banned.ts'
 import type { Machine } from '../model/exposure/exposure.ts'
+import { joined } from '../model/exposure/ranges.ts'
 import type { Filters, Step } from '../model/exposure/rules.ts'
+import type { BanBook } from './banbook.ts'
 import type { Holding } from './holding.ts'
 
 interface Sight {
@@ -24,13 +30,18 @@ export async function outsideOf({ door, readHost }: Sight): Promise<readonly str
 }
 
 export async function lookAround(
-  sight: Sight,
+  sight: Sight & { readonly bans: { readonly book: BanBook } },
   { register, known }: Holding,
   containers: readonly Container[],
 ): Promise<Machine> {
   const { door } = sight
   const outside = await outsideOf(sight)
-  const [services, filters] = await Promise.all([door.services(), door.filters()])
+  const [services, filters, { links, programs }, returns] = await Promise.all([
+    door.services(),
+    door.filters(),
+    door.links(),
+    door.returns(outside),
+  ])
   const targets = [...register.forwards.values()].flatMap((forward) =>
     endpointsOf(forward, known).map(({ address }) => address.text),
   )
@@ -39,6 +50,14 @@ export async function lookAround(
     services,
     filters,
     outside,
+    arrivals: outside.flatMap((name) => arrivalsAt(links, name)),
+    programs,
+    returns,
+    bridges: links.flatMap(({ kind, name }) => (kind === 'bridge' ? [name] : [])),
+    banned: bannedIn(sight.bans.book),
+    down: Object.fromEntries([...known.down].map(([name, dead]) => [name, [...dead]])),
+    echo: readEcho(),
+    raw: readRawSockets(),
     whereabouts: Object.fromEntries(known.whereabouts),
     addresses: readLocalAddresses(),
     ways: await door.ways([...wanted].slice(0, mostWays)),
@@ -47,6 +66,17 @@ export async function lookAround(
     ),
     containers,
   }
+}
+
+function bannedIn(book: BanBook): BannedBy[] {
+  const all = Map.groupBy(book.everybody(), ({ by, prefix }) => `${prefix.family} ${by}`)
+  return [...all.values()].flatMap((some) => {
+    const [first] = some
+    if (!first) return []
+    const ranges = joined(some.flatMap(({ prefix }) => rangeOfPrefix(prefix)))
+    const spans = ranges.map((one) => [one.first.toString(16), one.last.toString(16)] as const)
+    return [{ by: first.by, family: first.prefix.family, spans }]
+  })
 }
 
 function translationTargets({ chains }: Filters): readonly string[] {

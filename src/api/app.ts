@@ -45,6 +45,8 @@ const rollbackRequest = z.strictObject({ to: z.int().optional(), ...trial })
 
 const named = z.strictObject({ name: z.string().max(2000) })
 const generationText = z.string().regex(/^\d{1,15}$/)
+/** Forwards by name. */
+const exposureQuery = z.strictObject({ name: z.union([z.string(), z.array(z.string()).max(200)]).optional() })
 const diffQuery = z.strictObject({ from: generationText, to: generationText })
 const historyQuery = z.strictObject({ after: generationText.optional(), most: generationText.optional() })
 const instant = z.string().max(40)
@@ -125,7 +127,10 @@ function readingRoutes(app: FastifyInstance, parts: AppParts): void {
   })
   app.get('/api/v1/forwards', () => reader.list())
   app.get('/api/v1/forwards/:name', (request) => reader.show(nameOf(request)))
-  app.get('/api/v1/exposure', () => exposure())
+  app.get('/api/v1/exposure', (request) => {
+    const { name = [] } = readDocument(exposureQuery, '', request.query)
+    return exposure([name].flat())
+  })
   app.get('/api/v1/gateway', async () => reader.written())
   app.get('/api/v1/history', async (request) => {
     const { most = '50', after = '0' } = readDocument(historyQuery, '', request.query)

@@ -46,8 +46,8 @@ export interface Client {
   readonly enable: (wanted: EnableRequest) => Promise<Changed>
   readonly disable: (wanted: NamesRequest) => Promise<Changed>
   readonly gateway: () => Promise<GatewayView>
-  /** Everything on the machine that the outside can reach. */
-  readonly exposure: () => Promise<ExposurePage>
+  /** Everything on the machine that the outside can reach, or of these forwards alone whether it reaches them. */
+  readonly exposure: (names?: readonly string[]) => Promise<ExposurePage>
   readonly plan: (wanted: ApplyRequest) => Promise<Plan>
   readonly apply: (wanted: ApplyRequest) => Promise<Changed>
   /** One page of the audit log: after an entry, or the first one of what is wanted. */
@@ -79,7 +79,11 @@ export function connect(socketPath: string): Client {
     enable: (wanted) => ask('POST', '/enable', wanted),
     disable: (wanted) => ask('POST', '/disable', wanted),
     gateway: () => ask('GET', '/gateway'),
-    exposure: () => ask('GET', '/exposure'),
+    exposure: (names = []) =>
+      ask(
+        'GET',
+        `/exposure${names.length > 0 ? `?${new URLSearchParams(names.map((name): [string, string] => ['name', name]))}` : ''}`,
+      ),
     plan: (wanted) => ask('POST', '/plan', wanted),
     apply: (wanted) => ask('POST', '/apply', wanted),
     audit: (wanted) => ask('GET', `/audit${queryOf({ ...wanted })}`),

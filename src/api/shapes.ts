@@ -216,6 +216,8 @@ export interface ExposurePage {
   readonly generation: number
   /** Forwards each once, then what nobody declared. */
   readonly exposures: readonly Exposure[]
+  /** Of how many open forwards it was not asked whether their targets answer; those that are named are asked. */
+  readonly unasked: number
   /** How many of them are open and nobody has declared. */
   readonly undeclared: number
   /** What could not be seen. */

@@ -74,6 +74,8 @@ export async function openDoor(): Promise<Door> {
     ipsetHeads: ask('ipsetHeads'),
     ipset: ask('ipset'),
     services: ask('services'),
+    links: ask('links'),
+    returns: ask('returns'),
     filters: ask('filters'),
     ways: ask('ways'),
     bridges: ask('bridges'),

@@ -112,7 +112,7 @@ function everyProcess(): number[] {
     .filter((pid) => pid > 0)
 }
 
-function userName(uid: number): string {
+export function userName(uid: number): string {
   const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
   const entry = lines.map((line) => line.split(':')).find(([, , id]) => id === String(uid))
   return entry?.[0] ?? `uid ${uid}`

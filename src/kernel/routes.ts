@@ -36,7 +36,8 @@ function isDefault(body: Buffer): boolean {
   return family === 10 && length === 3 && destination?.readUInt8(0) === 0x20
 }
 
-function interfacesOf(body: Buffer): number[] {
+/** The numbers of all interfaces that the route in this answer leaves by. */
+export function interfacesOf(body: Buffer): number[] {
   const found = attributes(body.subarray(routeMessageLength))
   const single = found.get(route.interface)
   return [

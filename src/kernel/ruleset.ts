@@ -9,6 +9,7 @@ import type { Netlink } from './netlink.ts'
 import {
   answerAttributes,
   attributes,
+  eachAttribute,
   NLM_F_DUMP,
   nftMessage,
   single,
@@ -19,15 +20,23 @@ import {
 const GETCHAIN = nftMessage(4)
 const GETRULE = nftMessage(7)
 const chain = { table: 1, name: 3, hook: 4, policy: 5, type: 7 } as const
-const hook = { number: 1, priority: 2 } as const
+const hook = { number: 1, priority: 2, device: 3, devices: 4 } as const
 const rule = { table: 1, chain: 2, handle: 3, expressions: 4 } as const
 const NF_DROP = 0
+const DEVICE_PREFIX = 2
 
 /** Our own tables: whoever asks about other programs leaves them out. */
 export const ownTables: ReadonlySet<string> = new Set([tableName, `${tableName}_anchor`])
 
 /** The families of tables that see packets of IPv4 or IPv6 as such, as nft calls them. */
 export const familyNames: Readonly<Record<number, 'inet' | 'ip' | 'ip6'>> = { 1: 'inet', 2: 'ip', 10: 'ip6' }
+
+interface Hook {
+  readonly number: number
+  readonly priority: number
+  /** Names of devices, or beginnings of them with a `*` (Linux 6.16); only where the kernel calls it for devices. */
+  readonly devices: readonly string[]
+}
 
 export interface ChainInfo {
   /** As netlink numbers it. */
@@ -39,7 +48,7 @@ export interface ChainInfo {
   /** Of a base chain. */
   readonly drops: boolean
   /** Where the kernel calls it; null: only rules do. */
-  readonly hook: { readonly number: number; readonly priority: number } | null
+  readonly hook: Hook | null
 }
 
 /** Every chain of every family. */
@@ -47,17 +56,29 @@ export function readChains(netlink: Netlink): ChainInfo[] {
   const request = single(GETCHAIN, NLM_F_DUMP, 0, () => {})
   return netlink.request(request, 'reading chains').map(({ body }) => {
     const parts = answerAttributes(body)
-    const hooked = attributes(parts.get(chain.hook) ?? Buffer.alloc(0))
-    const number = hooked.get(hook.number)?.readUInt32BE()
     return {
       family: body.readUInt8(0),
       table: textOf(parts.get(chain.table)),
       name: textOf(parts.get(chain.name)),
       type: textOf(parts.get(chain.type)),
       drops: parts.get(chain.policy)?.readUInt32BE() === NF_DROP,
-      hook: number === undefined ? null : { number, priority: hooked.get(hook.priority)?.readInt32BE() ?? 0 },
+      hook: hookOf(attributes(parts.get(chain.hook) ?? Buffer.alloc(0))),
     }
   })
+}
+
+function hookOf(parts: ReadonlyMap<number, Buffer>): Hook | null {
+  const number = parts.get(hook.number)?.readUInt32BE()
+  if (number === undefined) return null
+  const listed = [...eachAttribute(parts.get(hook.devices) ?? Buffer.alloc(0))].map(([type, name]) =>
+    type === DEVICE_PREFIX ? `${textOf(name)}*` : textOf(name),
+  )
+  const only = parts.get(hook.device)
+  return {
+    number,
+    priority: parts.get(hook.priority)?.readInt32BE() ?? 0,
+    devices: listed.length > 0 || !only ? listed : [textOf(only)],
+  }
 }
 
 export interface RuleInfo {

@@ -16,9 +16,11 @@ import { readFilters } from './filters/reading.ts'
 import { endFlow, readFlows, remarkFlow, type TrackedFlow } from './flows.ts'
 import { readHolders } from './holders.ts'
 import { openNft, openOwner } from './libnftables.ts'
+import { readLinks, readPrograms } from './links.ts'
 import { readListeners } from './listeners.ts'
 import { NETLINK_ROUTE, NETLINK_SOCK_DIAG, openNetlink } from './netlink.ts'
 import { readOthers } from './others/reading.ts'
+import { readReturnPaths } from './returning.ts'
 import { readDefaultInterfaces } from './routes.ts'
 import { readServices } from './services.ts'
 import { readSessions } from './sessions.ts'
@@ -57,6 +59,13 @@ const calls = {
   ipset: (place: Place) => readIpset(netlink, place),
   /** Every socket that takes packets from elsewhere, with who holds it. */
   services: () => readServices(sockets),
+  /** The interfaces of this machine, and what sees their packets outside of all rules. */
+  links: () => {
+    const links = readLinks(routes)
+    return { links, programs: readPrograms(routes, links) }
+  },
+  /** To which sources answers would leave by these interfaces. */
+  returns: (names: readonly string[]) => readReturnPaths(routes, names),
   /** What other programs' rules do to packets from outside. */
   filters: () => readFilters(netlink),
   /** The interfaces by which these are reached. */

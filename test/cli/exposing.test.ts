@@ -15,6 +15,7 @@ const service: Exposure = {
   state: 'open',
   anywhere: true,
   from: 'anywhere',
+  banned: '',
   rule: 'no rule blocks it',
   behind: 'sshd (process 7 of ssh.service, user root)',
   answered: true,
@@ -39,6 +40,7 @@ const pageOf = (exposures: readonly Exposure[], warnings: readonly string[] = []
   generation: 7,
   exposures,
   undeclared: exposures.filter(({ declared, state }) => !declared && state !== 'closed').length,
+  unasked: 0,
   warnings,
 })
 

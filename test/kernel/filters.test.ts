@@ -1,64 +1,9 @@
 /** Rules of other programs, read from the kernel's own form, and what becomes of packets by them. */
-import { spawnSync } from 'node:child_process'
-import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { readFilters } from '../../src/kernel/filters/reading.ts'
-import { openNetlink } from '../../src/kernel/netlink.ts'
-import type { Family } from '../../src/model/address.ts'
-import {
-  alteredBy,
-  type Fate,
-  fatesOf,
-  passToForwards,
-  passToServices,
-  rangeOfAddress,
-} from '../../src/model/exposure/passage.ts'
-import { portWords, sourceWords } from '../../src/model/exposure/words.ts'
-import type { Transport } from '../../src/model/listen.ts'
-import { addLinks, enterNewNetwork, run } from './network.ts'
+import { describe, expect, test } from 'vitest'
+import { run } from './network.ts'
+import { fates, load, startRules, under } from './rules.ts'
 
-beforeAll(() => {
-  enterNewNetwork()
-  addLinks('eth0', 'eth1')
-})
-afterEach(() => void run('nft', 'flush', 'ruleset'))
-
-const own = { 4: ['203.0.113.1', '203.0.113.9'], 6: ['2001:db8:1::1'] } as const
-
-function load(program: string, text: string, ...words: string[]): void {
-  const { status, stderr } = spawnSync(program, words, { input: text, encoding: 'utf8' })
-  if (status !== 0) throw new Error(stderr)
-}
-
-/** What becomes of packets to this machine by eth0, as `80 from anywhere: open`. */
-function fates({ family = 4, protocol = 'tcp' }: { family?: Family; protocol?: Transport } = {}): string[] {
-  const filters = readFilters(openNetlink(1 << 22))
-  const scene = {
-    family,
-    protocol,
-    interface: 'eth0',
-    addresses: own[family].flatMap(rangeOfAddress),
-    filters,
-    altered: alteredBy(filters),
-    ways: { '10.0.0.5': 'eth1' },
-    budget: { left: 1_000_000 },
-  }
-  return fatesOf(passToServices(scene, passToForwards(scene), []))
-    .map((fate) => lineOf(fate, family))
-    .sort()
-}
-
-function lineOf({ box, state, packets }: Fate, family: Family): string {
-  const to = packets.translated ? ` -> ${packets.translated.address ?? 'here'}` : ''
-  const one = box.address.length === 1 && family === 4 ? ' at one address' : ''
-  return `${portWords(box.port)}${one} from ${sourceWords(box, family)}${to}: ${state}`
-}
-
-/** The fates under these rules of an input chain that drops the rest. */
-function under(rules: readonly string[], more = '', asked: Parameters<typeof fates>[0] = {}): string[] {
-  const chain = 'type filter hook input priority filter; policy drop;'
-  load('nft', `table inet hand {\n${more}\nchain in { ${chain}\n${rules.join('\n')}\n}\n}\n`, '-f', '-')
-  return fates(asked).filter((line) => !line.endsWith('closed'))
-}
+startRules()
 
 test.each([
   ['tcp dport 22 accept', ['22 from anywhere: open']],
@@ -106,9 +51,13 @@ describe('an order of rules', () => {
   })
 
   test('a drop that cannot be read for certain closes nothing, and neither does a limit', () => {
-    expect(
-      under(['meta priority 7 drop', 'tcp dport 80 limit rate over 1/second drop', 'tcp dport 80 accept']),
-    ).toEqual(['80 from anywhere: open'])
+    const limited = ['tcp dport 80 limit rate over 1/second drop', 'tcp dport 80 accept']
+    expect(under(limited)).toEqual(['80 from anywhere: open'])
+    run('nft', 'flush', 'ruleset')
+    expect(under(['ip saddr 198.51.100.7 meta priority 7 drop', ...limited])).toEqual([
+      '80 from 198.51.100.7: unread',
+      '80 from anywhere but 198.51.100.7: open',
+    ])
   })
 
   test('jumps come back, gotos do not, and returns leave', () => {
@@ -125,11 +74,11 @@ describe('an order of rules', () => {
     ])
   })
 
-  test('a jump that may be taken opens what it may open, and the rest goes on behind it', () => {
+  test('a jump that may be taken opens what it may open, and closes nothing of the rest', () => {
     const more = 'chain web { tcp dport 80 accept\n drop\n}'
     expect(under(['meta priority 7 jump web', 'tcp dport 81 accept'], more)).toEqual([
       '80 from anywhere: unread',
-      '81 from anywhere: open',
+      '81 from anywhere: unread',
     ])
   })
 
@@ -243,6 +192,7 @@ test('destination NAT: where it leads, and what the forward hook says of it', ()
         tcp dport 83 dnat to 203.0.113.9
       }
       chain onward { type filter hook forward priority filter; policy drop
+        ct state established accept
         oifname "eth1" tcp dport 8080 ct status dnat accept
       }
       chain in { type filter hook input priority filter

@@ -1,5 +1,6 @@
 /** What nmap finds from outside, and what the page of exposures says it should. */
 import ipaddr from 'ipaddr.js'
+import { expect } from 'vitest'
 import type { ExposurePage } from '../../src/api/shapes.ts'
 import type { Transport } from '../../src/model/listen.ts'
 import type { Lab } from './lab.ts'
@@ -29,8 +30,40 @@ export async function scan(
   return [...found].sort((a, b) => a - b)
 }
 
+export type Scans = Partial<Record<'tcp4' | 'tcp6' | 'udp4' | 'udp6' | 'second', string>>
+
+/** Scans each address by each protocol, holds the page against it, and gives what was seen. */
+export async function agree(
+  lab: Lab,
+  page: ExposurePage,
+  ports: Scans,
+): Promise<Record<keyof Scans, readonly number[]>> {
+  const { gateway, client } = lab
+  const seen: Record<keyof Scans, readonly number[]> = { tcp4: [], tcp6: [], udp4: [], udp6: [], second: [] }
+  for (const [key, protocol, at] of [
+    ['tcp4', 'tcp', gateway.outside],
+    ['tcp6', 'tcp', gateway.outside6],
+    ['udp4', 'udp', gateway.outside],
+    ['udp6', 'udp', gateway.outside6],
+    // An answer by UDP comes from the first address, which nmap does not take for one.
+    ['second', 'tcp', gateway.second],
+  ] as const) {
+    const said = pageSays(page, protocol, at, client)
+    if (ports[key] === 'none') continue
+    const found = await scan(lab, protocol, at, ports[key] ?? somePorts, said)
+    const wanted = ports[key] === everyPort ? said : said.filter((port) => isAmong(somePorts, port))
+    expect({ key, ports: wanted }).toEqual({ key, ports: found })
+    seen[key] = found
+  }
+  return seen
+}
+
+/** What the page has of this kind at the port. */
+export const about = ({ exposures }: ExposurePage, port: number, kind = 'service') =>
+  exposures.filter((one) => one.kind === kind && isAmong(one.ports, port))
+
 /** Whether `20-1024,5353` names the port. */
-export function isAmong(ports: string, port: number): boolean {
+function isAmong(ports: string, port: number): boolean {
   return ports.split(',').some((part) => {
     const [first = 0, last = first] = part.split('-').map(Number)
     return first <= port && port <= last
@@ -59,14 +92,17 @@ export function pageSays(
 ): readonly number[] {
   const family = at.includes(':') ? 6 : 4
   const from = family === 4 ? client.ip : client.ip6
+  // Ping and raw sockets have no ports.
   const found = exposures.filter(
     (one) =>
       one.state !== 'closed' &&
+      one.ports !== '' &&
       one.answered !== false &&
       one.protocols.includes(protocol) &&
       one.families.includes(family) &&
       (one.addresses.length === 0 || one.addresses.includes(at)) &&
-      admits(one.from, from),
+      admits(one.from, from) &&
+      !bans(one.banned, from),
   )
   const ports = found.flatMap((one) =>
     one.ports.split(',').flatMap((part) => {
@@ -83,6 +119,11 @@ function admits(from: string, address: string): boolean {
   if (from.startsWith('anywhere') && !but) return true
   const networks = from.replace('anywhere but ', '').split(', ')
   return networks.some((network) => holds(network, address)) !== but
+}
+
+/** `203.0.113.2, 198.51.100.0/24 by fail2ban (sshd)` */
+function bans(banned: string, address: string): boolean {
+  return banned.split(/, | by /).some((network) => holds(network, address))
 }
 
 function holds(network: string, address: string): boolean {

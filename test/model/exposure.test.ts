@@ -1,6 +1,8 @@
 /** What is made of a machine's sockets, rules and forwards, without a kernel: words, groups and bounds. */
 import { expect, test } from 'vitest'
 import { type Box, coalesced, withoutBoxes } from '../../src/model/exposure/box.ts'
+import { sorting } from '../../src/model/exposure/cases.ts'
+import { teller } from '../../src/model/exposure/declared.ts'
 import type { Exposure, Machine, Service } from '../../src/model/exposure/exposure.ts'
 import { joined, meet, type Ranges, without } from '../../src/model/exposure/ranges.ts'
 import { reportOf } from '../../src/model/exposure/report.ts'
@@ -63,7 +65,7 @@ function service(own: Partial<Service>): Service {
 function machine(own: Partial<Machine> = {}): Machine {
   return {
     services: [],
-    filters: { bases: [], chains: {}, cutShort: false, legacy: false },
+    filters: { bases: [], chains: {}, cutShort: false, refused: [] },
     outside: ['eth0'],
     addresses: [
       { family: 4, text: '203.0.113.1', interface: 'eth0' },
@@ -73,6 +75,14 @@ function machine(own: Partial<Machine> = {}): Machine {
     ways: {},
     forwarding: ['4 eth0', '6 eth0'],
     containers: [],
+    arrivals: [],
+    programs: [],
+    returns: [],
+    bridges: [],
+    banned: [],
+    down: {},
+    echo: [],
+    raw: [],
     whereabouts: {},
     ...own,
   }
@@ -84,6 +94,7 @@ const base: BaseChain = {
   name: 'input',
   type: 'filter',
   hook: 'input',
+  devices: [],
   priority: 0,
   policy: 'drop',
 }
@@ -92,7 +103,7 @@ const base: BaseChain = {
 function filters(...rules: readonly (readonly Step[])[]): Filters {
   const named = rules.map((steps, at): Rule => ({ handle: at + 1, steps }))
   const chains = { 'inet filter input': { name: 'input', rules: named } }
-  return { bases: [base], chains, cutShort: false, legacy: false }
+  return { bases: [base], chains, cutShort: false, refused: [] }
 }
 
 const accept: Step = { kind: 'verdict', verdict: { kind: 'accept' } }
@@ -114,8 +125,20 @@ function from(at: number): Step {
   }
 }
 
-const look = (seen: Machine, forwards: readonly Forward[] = []) =>
-  reportOf(seen, { forwards, locked: false, whereabouts: new Map(), mark: defaultSettings.mark })
+const look = (seen: Machine, forwards: readonly Forward[] = []) => judged(seen, forwards)
+
+function judged(seen: Machine, forwards: readonly Forward[]) {
+  const { mark } = defaultSettings
+  const declared = { locked: false, whereabouts: new Map(), down: new Map(), lists: new Map(), mark }
+  const sorted = sorting(declared, seen)
+  const tickets = forwards.map(sorted.add)
+  const report = reportOf({ machine: seen, cases: sorted.cases, taken: sorted.taken(), mark })
+  const told = teller(declared, seen, report.judged)
+  const ours = forwards.map((forward, at) => told(forward, tickets[at] ?? ''))
+  const others = report.undeclared.filter(({ kind }) => kind !== 'ping')
+  return { exposures: [...ours, ...others], warnings: report.warnings, cases: sorted.cases.length }
+}
+
 const short = ({ kind, state, families, protocols, ports, addresses }: Exposure) =>
   `${kind} ${protocols.join('+')}/${ports}${addresses.map((one) => `@${one}`).join('')} ${families.join('+')} ${state}`
 
@@ -162,12 +185,12 @@ test('a chain that was not read closes nothing, and that is said', () => {
   const { bases } = filters()
   const seen = machine({
     services: [service({})],
-    filters: { bases, chains: {}, cutShort: true, legacy: true },
+    filters: { bases, chains: {}, cutShort: true, refused: ['iptables-legacy filter'] },
   })
   const { exposures, warnings } = look(seen)
   expect(exposures.map(short)).toEqual(['service tcp/22 4 unread'])
   expect(warnings).toEqual([
-    expect.stringMatching(/^iptables-legacy has rules/),
+    expect.stringMatching(/^the kernel does not give the rules of iptables-legacy filter: /),
     expect.stringMatching(/^this machine has more rules than were followed/),
   ])
 })

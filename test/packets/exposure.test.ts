@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import type { ExposurePage } from '../../src/api/shapes.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
-import { everyPort, isAmong, pageSays, scan, somePorts } from '../lab/scanning.ts'
+import { about, agree, everyPort, pageSays, scan, somePorts } from '../lab/scanning.ts'
 import { canRunUfw, startUfw } from '../lab/ufw.ts'
 
 let lab: Lab
@@ -45,39 +45,12 @@ afterEach(async () => {
 
 const minutes = 60_000
 
-type Scans = Partial<Record<'tcp4' | 'tcp6' | 'udp4' | 'udp6' | 'second', string>>
-
-/** Scans each address by each protocol; gives what was seen, by `tcp4`. */
-async function agree(page: ExposurePage, ports: Scans): Promise<Record<keyof Scans, readonly number[]>> {
-  const { gateway, client } = lab
-  const seen: Record<keyof Scans, readonly number[]> = { tcp4: [], tcp6: [], udp4: [], udp6: [], second: [] }
-  for (const [key, protocol, at] of [
-    ['tcp4', 'tcp', gateway.outside],
-    ['tcp6', 'tcp', gateway.outside6],
-    ['udp4', 'udp', gateway.outside],
-    ['udp6', 'udp', gateway.outside6],
-    // An answer by UDP comes from the first address, which nmap does not take for one.
-    ['second', 'tcp', gateway.second],
-  ] as const) {
-    const said = pageSays(page, protocol, at, client)
-    if (ports[key] === 'none') continue
-    const found = await scan(lab, protocol, at, ports[key] ?? somePorts, said)
-    const wanted = ports[key] === everyPort ? said : said.filter((port) => isAmong(somePorts, port))
-    expect({ key, ports: wanted }).toEqual({ key, ports: found })
-    seen[key] = found
-  }
-  return seen
-}
-
-const about = ({ exposures }: ExposurePage, port: number, kind = 'service') =>
-  exposures.filter((one) => one.kind === kind && isAmong(one.ports, port))
-
 test(
   'a machine without a firewall: all that listens, but not on loopback or an inside interface',
   async () => {
     const { gateway, client } = lab
     const page = await drawbridge.api.exposure()
-    const seen = await agree(page, { tcp4: everyPort, tcp6: everyPort, udp4: everyPort })
+    const seen = await agree(lab, page, { tcp4: everyPort, tcp6: everyPort, udp4: everyPort })
     expect(seen.tcp4).toEqual([22, 80, 81, 82, 9006])
     expect(seen.tcp6).toEqual([22, 80, 81, 82, 9006, 9007])
     expect(seen.second).toContain(9002)
@@ -112,7 +85,7 @@ test(
       .poll(async () => (await drawbridge.api.forwards()).forwards.length, { timeout: 20_000 })
       .toBe(6)
     const page = await drawbridge.api.exposure()
-    await agree(page, {})
+    await agree(lab, page, {})
     const named = (name: string) => page.exposures.find((one) => one.name === name)
     expect(named('web')).toMatchObject({ state: 'open', answered: true, declared: true, from: 'anywhere' })
     expect(named('others')).toMatchObject({ state: 'open', from: '203.0.113.3', anywhere: false })
@@ -140,7 +113,7 @@ test(
     expect(unread.map(({ state }) => state)).toEqual(['unread'])
     expect(unread[0]?.rule).toMatch(/^cannot be read: table inet hand, chain in, rule handle \d+$/)
     const sure = { ...page, exposures: page.exposures.filter(({ state }) => state !== 'unread') }
-    const seen = await agree(sure, { tcp4: everyPort })
+    const seen = await agree(lab, sure, { tcp4: everyPort })
     expect(seen.tcp4).toEqual([22, 80, 82])
     expect(seen.udp6).toEqual([53, 1000, 1001])
     const [open, closed] = about(page, 22).toSorted((a, b) => (a.state < b.state ? 1 : -1))
@@ -168,7 +141,7 @@ test.runIf(canRunUfw)(
     try {
       const page = await drawbridge.api.exposure()
       // More would go beyond the limit.
-      const seen = await agree(page, { tcp4: everyPort, second: 'none' })
+      const seen = await agree(lab, page, { tcp4: everyPort, second: 'none' })
       expect(seen.tcp4).toEqual([22, 80])
       // This agent does not see that ufw, and cannot ask it to let forwards through.
       expect(page.exposures.find(({ name }) => name === 'web')).toMatchObject({
@@ -262,7 +235,7 @@ test(
     const state = async () => (await drawbridge.api.exposure()).exposures[0]?.state
     await expect.poll(state, { timeout: 20_000 }).toBe('open')
     const page = await drawbridge.api.exposure()
-    const seen = await agree(page, { tcp4: everyPort })
+    const seen = await agree(lab, page, { tcp4: everyPort })
     expect(seen.tcp4).toContain(8080)
     expect(seen.udp4).toContain(5353)
     expect(about(page, 8080, 'translation')).toMatchObject([

@@ -9,17 +9,17 @@ import { counted, plain } from '../text.ts'
 
 export const exposingCommands: readonly Spec[] = [
   {
-    spelled: 'exposure',
+    spelled: 'exposure [NAME...]',
     summary:
-      'Show everything on this machine that the outside can reach; exit 3 when something is not declared',
-    examples: ['drawbridge exposure', 'drawbridge exposure -o json'],
+      'Show everything on this machine that the outside can reach, or these forwards and whether their targets answer; exit 3 when something is not declared',
+    examples: ['drawbridge exposure', 'drawbridge exposure -o json', 'drawbridge exposure web mail'],
     act: exposure,
   },
 ]
 
-async function exposure({ world, client, format }: Call): Promise<number> {
+async function exposure({ world, client, format, operands }: Call): Promise<number> {
   const { terminal } = world
-  const page = await client.exposure()
+  const page = await client.exposure(operands)
   await answer(terminal, format, page, () => [
     ...(page.exposures.length === 0
       ? ['nothing: no forward, and nothing listens for the outside']
@@ -30,21 +30,28 @@ async function exposure({ world, client, format }: Call): Promise<number> {
   return page.undeclared > 0 ? undeclared : done
 }
 
-function endingOf({ undeclared: count }: ExposurePage): readonly string[] {
-  return count === 0
-    ? []
-    : [`${counted(count, 'exposure is', 'exposures are')} open and not declared as a forward`]
+function endingOf({ undeclared: count, unasked }: ExposurePage): readonly string[] {
+  return [
+    ...(unasked > 0
+      ? [
+          `of ${counted(unasked, 'forward', 'forwards')} it was not asked whether the target answers; name them to ask`,
+        ]
+      : []),
+    ...(count > 0
+      ? [`${counted(count, 'exposure is', 'exposures are')} open and not declared as a forward`]
+      : []),
+  ]
 }
 
 const yellow = (padded: string): string =>
-  padded.trimEnd() === 'anywhere' ? `\u001b[33m${padded}\u001b[39m` : padded
+  /^anywhere(, but not .*)?$/.test(padded.trimEnd()) ? `\u001b[33m${padded}\u001b[39m` : padded
 
 function columnsOf(colour: boolean): readonly Column<Exposure>[] {
   return [
     { title: 'WHAT', cell: whatOf },
     { title: 'OPENING', cell: openingOf },
     { title: 'STATE', cell: stateOf },
-    { title: 'FROM', cell: ({ from }) => plain(from), ...(colour && { paint: yellow }) },
+    { title: 'FROM', cell: fromOf, ...(colour && { paint: yellow }) },
     { title: 'BEHIND', cell: ({ behind }) => plain(behind) },
     { title: 'RULE', cell: ({ rule }) => plain(rule) },
     { title: 'SINCE', cell: ({ since }) => since ?? '' },
@@ -53,6 +60,10 @@ function columnsOf(colour: boolean): readonly Column<Exposure>[] {
 
 function whatOf({ kind, name, declared }: Exposure): string {
   return declared ? `forward ${name}` : kind
+}
+
+function fromOf({ from, banned }: Exposure): string {
+  return plain(banned === '' ? from : `${from}, but not ${banned}`)
 }
 
 /** `tcp/22`, `tcp/80@203.0.113.1`, with the family where it is one only. */

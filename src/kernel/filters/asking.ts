@@ -36,11 +36,13 @@ const unknownOf = (bytes: number) => held('other', bytes)
 
 /** enum nft_meta_keys. */
 const metaFields: Readonly<Record<number, Held>> = {
+  1: held('etherType', 2),
   3: held('mark', 4, 'host'),
   4: held('inInterface', 4, 'index'),
   5: held('outInterface', 4, 'index'),
   6: held('inInterface', 16),
   7: held('outInterface', 16),
+  8: held('linkType', 2, 'host'),
   15: held('family', 1),
   16: held('protocol', 1),
   19: held('packetKind', 1),
@@ -57,10 +59,21 @@ const trackingFields: Readonly<Record<number, Held>> = {
 export const metaField = (key: number) => metaFields[key] ?? unknown
 export const trackingField = (key: number) => trackingFields[key] ?? unknown
 /** Result 3 is the kind of an address, flag 2 the destination. */
-export const routeField = (result: number, flags: number) =>
-  result === 3 && (flags & ~8) === 2 ? held('addressKind', 4, 'host') : unknown
+export function routeField(result: number, flags: number): Held {
+  const [OIF, KIND, SOURCE, DESTINATION, MARK, INCOMING, PRESENT] = [1, 3, 1, 2, 4, 8, 32]
+  if (result === KIND) return (flags & ~INCOMING) === DESTINATION ? held('addressKind', 4, 'host') : unknown
+  const isReturn = result === OIF && (flags & (SOURCE | DESTINATION)) === SOURCE
+  if (!isReturn) return unknown
+  // Packets have no mark as long as no rule sets one; what is compared is an interface, or whether there is one.
+  const field = flags & INCOMING ? 'returns' : 'routed'
+  return flags & PRESENT
+    ? held(field, 1)
+    : (flags & ~MARK) === (SOURCE | INCOMING)
+      ? held(field, 4, 'host')
+      : unknown
+}
 
-const [NETWORK, TRANSPORT] = [1, 2]
+const [LINK, NETWORK, TRANSPORT] = [0, 1, 2]
 
 /** An address of which a whole number of bytes is compared is loaded only that far. */
 export function payloadField(parts: Parts): Held {
@@ -69,8 +82,11 @@ export function payloadField(parts: Parts): Held {
     if (offset === 0 && length === 2) return held('sourcePort', 2)
     if (offset === 2 && length === 2) return held('port', 2)
     if (offset === 0 && length === 4) return { kind: 'ports' }
+    if (offset === 0 && length === 1) return held('icmpType', 1)
+    if (offset === 1 && length === 1) return held('icmpCode', 1)
     return offset === 13 && length === 1 ? held('tcpFlags', 1) : unknownOf(length)
   }
+  if (base === LINK && offset === 12 && length === 2) return held('etherType', 2)
   if (base === NETWORK) {
     if (offset === 12 && length <= 4) return held('source', 4, 'network', length)
     if (offset === 16 && length <= 4) return held('address', 4, 'network', length)

@@ -5,19 +5,42 @@ import { untorn } from '../dump.ts'
 import type { Netlink } from '../netlink.ts'
 import { answerAttributes, NLM_F_DUMP, nftMessage, single, textOf } from '../nfnetlink.ts'
 import { hasRest, readElements } from '../others/sets.ts'
-import { ownTables, readChains, readLegacyTables, readRules } from '../ruleset.ts'
+import { ownTables, readChains, readRules } from '../ruleset.ts'
+import { readLegacy } from './legacy.ts'
 import { type ReadSet, readSteps } from './rules.ts'
 
 const GETTABLE = nftMessage(1)
 const DORMANT = 1
-const hooks = { 0: 'prerouting', 1: 'input', 2: 'forward' } as const satisfies Record<
-  number,
-  BaseChain['hook']
->
-const tableFamilies: Readonly<Record<number, readonly [string, readonly Family[]]>> = {
-  1: ['inet', [4, 6]],
-  2: ['ip', [4]],
-  10: ['ip6', [6]],
+/** Source: enum nf_inet_hooks, nf_dev_hooks and, of bridges, include/uapi/linux/netfilter_bridge.h. */
+const hooks: readonly BaseChain['hook'][] = [
+  'prerouting',
+  'input',
+  'forward',
+  'output',
+  'postrouting',
+  'ingress',
+]
+const bridgeHooks: readonly (BaseChain['hook'] | null)[] = [
+  'bridge prerouting',
+  'bridge input',
+  // What a bridge sends from port to port is neither for this machine nor routed by it.
+  null,
+  'bridge output',
+  'bridge postrouting',
+  // Who is in charge of this one may have frames routed instead of bridged.
+  'bridge prerouting',
+]
+interface FamilyFacts {
+  readonly name: string
+  readonly families: readonly Family[]
+  readonly hooks: readonly (BaseChain['hook'] | null)[]
+}
+const tableFamilies: Readonly<Record<number, FamilyFacts>> = {
+  1: { name: 'inet', families: [4, 6], hooks },
+  2: { name: 'ip', families: [4], hooks },
+  5: { name: 'netdev', families: [4, 6], hooks: ['ingress', 'egress'] },
+  7: { name: 'bridge', families: [4, 6], hooks: bridgeHooks },
+  10: { name: 'ip6', families: [6], hooks },
 }
 
 /** A host with more rules than this is not looked through to the end. */
@@ -37,11 +60,12 @@ export function readFilters(netlink: Netlink): Filters {
       for (const name of reachable(rules, names))
         chains[`${table} ${name}`] = { name, rules: rules.get(name) ?? [] }
     }
+    const legacy = readLegacy(reading)
     return {
-      bases: bases.map(({ number: _number, tableName: _name, ...base }) => base),
-      chains,
+      bases: [...bases.map(({ number: _number, tableName: _name, ...base }) => base), ...legacy.bases],
+      chains: { ...chains, ...legacy.chains },
       cutShort: reading.left < 0,
-      legacy: ([4, 6] as const).some((family) => readLegacyTables(family).length > 0),
+      refused: legacy.refused,
     }
   })
 }
@@ -50,13 +74,13 @@ function readBaseChains(netlink: Netlink): Base[] {
   const asleep = dormantTables(netlink)
   return readChains(netlink).flatMap(({ family: number, table: named, name, type, drops, hook: hooked }) => {
     const family = tableFamilies[number]
-    const hook = hooks[(hooked?.number ?? 9) as keyof typeof hooks]
-    if (!family || !hook || ownTables.has(named) || asleep.has(`${number} ${named}`)) return []
-    if (type !== 'filter' && type !== 'nat') return []
-    const policy = drops ? 'drop' : 'accept'
-    const place = { table: `${family[0]} ${named}`, families: family[1], name }
-    const priority = hooked?.priority ?? 0
-    return [{ ...place, type, hook, priority, policy, number, tableName: named } as const]
+    const hook = hooked && family?.hooks[hooked.number]
+    if (!hook || ownTables.has(named) || asleep.has(`${number} ${named}`)) return []
+    const place = { table: `${family.name} ${named}`, families: family.families, name }
+    const at = { hook, priority: hooked.priority, devices: hooked.devices, number, tableName: named }
+    // A chain of the type route filters as well, at the output hook.
+    const how = { type: type === 'nat' ? type : 'filter', policy: drops ? 'drop' : 'accept' } as const
+    return [{ ...place, ...how, ...at }]
   })
 }
 

@@ -69,6 +69,7 @@ const readers: Readonly<Record<string, Reader>> = {
   quota: limits,
   connlimit: limits,
   queue: elsewhere,
+  fwd: elsewhere,
   tproxy: elsewhere,
   synproxy: elsewhere,
   notrack: ({ steps }) => void steps.push({ kind: 'alters', field: 'state' }),

@@ -34,6 +34,11 @@ export function stepsOfMatch(name: string, revision: number, info: Buffer, famil
       return [...portSteps(info, info.readUInt8(11)), ...flagSteps(info)]
     case 'udp':
       return portSteps(info, info.readUInt8(8))
+    case 'icmp':
+    case 'icmp6':
+      return icmpSteps(info)
+    case 'rpfilter':
+      return returnSteps(info.readUInt8(0))
     case 'multiport':
       return multiportSteps(info)
     case 'conntrack':
@@ -88,6 +93,28 @@ function flagSteps(info: Buffer): Step[] {
     ...(option === 0 ? [] : [unread]),
     ...(mask === 0 ? [] : [isEqual('tcpFlags', 8, mask, value, (inverted & 4) !== 0)]),
   ]
+}
+
+/** Type, first and last code, whether it is inverted; type 255 is any, and so are codes 0 to 255. */
+function icmpSteps(info: Buffer): Step[] {
+  const [type, first, last, inverted] = [0, 1, 2, 3].map((at) => info.readUInt8(at)) as [
+    number,
+    number,
+    number,
+    number,
+  ]
+  const anyCode = first === 0 && last === 255
+  if (type === 255) return inverted ? [unread] : []
+  const ofType = test('icmpType', 8, [[[hex(type), hex(type)]]], anyCode && inverted !== 0)
+  if (anyCode) return [ofType]
+  return inverted ? [unread] : [ofType, test('icmpCode', 8, [[[hex(first), hex(last)]]])]
+}
+
+/** Loose, by the mark too, of addresses of this machine too, inverted. */
+function returnSteps(flags: number): Step[] {
+  const [LOOSE, LOCAL, INVERTED] = [1, 4, 8]
+  if (flags & LOCAL) return [unread]
+  return [test(flags & LOOSE ? 'routed' : 'returns', 8, [[['1', '1']]], (flags & INVERTED) !== 0)]
 }
 
 /** flags, count, fifteen ports, fifteen marks of "this one and the next are a range", inverted. */
@@ -197,6 +224,9 @@ export function stepsOfTarget(name: string, revision: number, info: Buffer, fami
       return [{ kind: 'alters', field: 'state' }]
     case 'CT':
       return info.readUInt16LE(0) & 1 ? [{ kind: 'alters', field: 'state' }] : []
+    case 'MASQUERADE':
+    case 'SNAT':
+      return verdict({ kind: 'accept' })
     case 'DNAT':
     case 'REDIRECT':
       return verdict(translationOf(name, revision, info, family))

@@ -117,6 +117,17 @@ function partOf(asked: readonly Asked[], row: Row, circumstances: Circumstances)
     const span = row[at]
     if (!span) return undefined
     const dimension = dimensionOf(one)
+    if (one.field === 'returns' || one.field === 'routed') {
+      const sources = sourcesThat(one.field, span, circumstances)
+      if (sources) box.source = box.source ? meet(box.source, sources) : sources
+      else sure = false
+      continue
+    }
+    // Protocols without ports have other things there.
+    if (isPort(dimension) && circumstances.protocol !== 'tcp' && circumstances.protocol !== 'udp') {
+      sure = false
+      continue
+    }
     if (!dimension) {
       const passes = passesConstant(one, span, circumstances)
       if (passes === false) return undefined
@@ -133,6 +144,19 @@ function partOf(asked: readonly Asked[], row: Row, circumstances: Circumstances)
     box[dimension] = before ? meet(before, [range]) : [range]
   }
   return { box, sure }
+}
+
+const isPort = (name: Dimension | undefined) => name === 'port' || name === 'sourcePort'
+
+/** 0: an answer to them would not leave so; undefined where that is not known. */
+function sourcesThat(
+  field: 'returns' | 'routed',
+  [first, last]: Span,
+  { family, returns }: Circumstances,
+): Ranges | undefined {
+  const [one, known] = [numberOf(first), returns[field]]
+  if (!known || one !== numberOf(last) || one > 1n) return undefined
+  return one === 1n ? known : without(everyOf(family === 4 ? 32 : 128), known)
 }
 
 function dimensionOf({ field }: Asked): Dimension | undefined {

@@ -4,7 +4,12 @@ import type { Container } from '../container.ts'
 import type { Located } from '../endpoints.ts'
 import type { Holder } from '../holder.ts'
 import type { Transport } from '../listen.ts'
-import type { Filters } from './rules.ts'
+import type { Arrival, Program } from './arrivals.ts'
+import type { BannedBy } from './banned.ts'
+import type { Filters, Span } from './rules.ts'
+
+/** Of IP; a number where it is none of those that are known by name. */
+export type Protocol = Transport | 'icmp' | `protocol ${number}`
 
 /** A socket that takes packets; `address` is 0.0.0.0 or :: for all. */
 export interface Service {
@@ -20,8 +25,26 @@ export interface Service {
   readonly holder: Holder | null
 }
 
+/** A socket that takes packets of a protocol of IP as they come. */
+export interface RawSocket {
+  readonly family: Family
+  readonly protocol: number
+  readonly address: string
+  readonly user: string
+}
+
 export interface LocalAddress extends Address {
   readonly interface: string
+}
+
+/** Sources by where answers to them would go; hexadecimal, null where the routes cannot be told. */
+export interface ReturnPath {
+  readonly family: Family
+  readonly interface: string
+  /** rp_filter of IPv4: whether sources whose answers would not leave by this interface, or by none, are dropped. */
+  readonly filter: 'none' | 'strict' | 'loose'
+  readonly by: readonly Span[] | null
+  readonly any: readonly Span[] | null
 }
 
 /** What the agent sees of all that matters here. */
@@ -30,6 +53,11 @@ export interface Machine {
   readonly filters: Filters
   /** The interfaces by which the outside comes. */
   readonly outside: readonly string[]
+  /** By which devices, of each of them. */
+  readonly arrivals: readonly Arrival[]
+  /** What sees packets outside of all rules. */
+  readonly programs: readonly Program[]
+  readonly returns: readonly ReturnPath[]
   readonly addresses: readonly LocalAddress[]
   /** The interface by which each target of a translation is reached. */
   readonly ways: Readonly<Record<string, string>>
@@ -38,19 +66,29 @@ export interface Machine {
   readonly containers: readonly Container[]
   /** What the names that forwards have as targets stand for. */
   readonly whereabouts: Readonly<Record<string, readonly Located[]>>
+  /** Those of their endpoints that the health checks of forwards have found dead. */
+  readonly down: Readonly<Record<string, readonly string[]>>
+  /** Interfaces that are bridges. */
+  readonly bridges: readonly string[]
+  /** Whom our own table keeps out of every forward. */
+  readonly banned: readonly BannedBy[]
+  /** The families in which the kernel answers echo requests. */
+  readonly echo: readonly Family[]
+  readonly raw: readonly RawSocket[]
 }
 
 /**
  * `forward`: declared here; `service`: a program of this machine; `translation`: destination NAT of another program;
- * `permission`: a rule that lets packets to a port on which nobody listens.
+ * `permission`: a rule that lets packets to a port on which nobody listens; `ping`: this machine answers echo requests;
+ * `raw`: a program takes packets of another protocol.
  */
-type Kind = 'forward' | 'service' | 'translation' | 'permission'
+type Kind = 'forward' | 'service' | 'translation' | 'permission' | 'ping' | 'raw'
 
 export interface Exposure {
   readonly kind: Kind
   /** The forward's. */
   readonly name: string | null
-  readonly protocols: readonly (Transport | 'icmp')[]
+  readonly protocols: readonly Protocol[]
   readonly families: readonly Family[]
   /** `80,8000-8100`, '' for what has none. */
   readonly ports: string
@@ -63,6 +101,8 @@ export interface Exposure {
   readonly anywhere: boolean
   /** Who may connect, in words. */
   readonly from: string
+  /** Who of those is kept out of this forward as other programs have banned them, in words; '' when nobody is. */
+  readonly banned: string
   /** Which rule of whom admits or blocks it, in words. */
   readonly rule: string
   /** Who serves it, or where it leads. */

@@ -4,9 +4,9 @@ import type { Allowance } from '../allowance.ts'
 import type { Mark } from '../gateway.ts'
 import { type Box, meetBox } from './box.ts'
 import type { Machine } from './exposure.ts'
-import { rangeOfAddress } from './passage.ts'
-import { isAll, type Range } from './ranges.ts'
+import { type Range, without } from './ranges.ts'
 import type { Place } from './rules.ts'
+import { rangeOfAddress } from './scene.ts'
 import { type View, viewsOf } from './scenes.ts'
 import { ruleWords } from './words.ts'
 
@@ -42,10 +42,10 @@ export function barredOf(machine: Machine, allowances: readonly Allowance[], mar
 export function unguardedOf(machine: Machine, allowances: readonly Allowance[]): readonly string[] {
   const views = viewsOf(machine, () => [], 0)
   const open = allowances.filter((one) =>
-    viewsOfOne(views, one).some(({ behind }) =>
+    viewsOfOne(views, one).some(({ scene, behind }) =>
       behind.some(({ state, packets, box }) => {
         const met = state === 'open' && !packets.translated ? meetBox(box, boxOf(one, false)) : undefined
-        return met && isAll(met.source, bits[one.source.family])
+        return met && without(scene.sources, met.source).length === 0
       }),
     ),
   )

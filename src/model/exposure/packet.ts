@@ -1,7 +1,7 @@
 /** First packets on their way through the rules of a machine, many at once. */
 import type { Family } from '../address.ts'
-import type { Transport } from '../listen.ts'
 import type { Box } from './box.ts'
+import type { Protocol } from './exposure.ts'
 import type { Ranges } from './ranges.ts'
 import type { FieldName, Place } from './rules.ts'
 
@@ -22,6 +22,11 @@ interface Translated {
   readonly fromAddress: Ranges
 }
 
+export interface Returns {
+  readonly returns: Ranges | undefined
+  readonly routed: Ranges | undefined
+}
+
 export interface Packets {
   readonly box: Box
   readonly doubt: Doubt | null
@@ -30,6 +35,8 @@ export interface Packets {
   /** That rule names ports. */
   readonly named: boolean
   readonly translated: Translated | null
+  /** Of an answer: what let the first packet through. */
+  readonly came?: Pick<Packets, 'admitted' | 'named'>
 }
 
 export interface Closed {
@@ -40,8 +47,10 @@ export interface Closed {
 /** What is the same for all of them at one place of the way; a field that is not here is not known. */
 export interface Circumstances {
   readonly family: Family
-  readonly protocol: Transport
+  readonly protocol: Protocol
   readonly known: Readonly<Partial<Record<FieldName, bigint>>>
+  /** Sources to which an answer would leave by the interface that they come by, or by any; undefined: not known. */
+  readonly returns: Returns
   /** How many more divisions of boxes may be made: a ruleset of thousands of rules must not keep us busy. */
   readonly budget: { left: number }
 }

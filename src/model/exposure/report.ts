@@ -1,30 +1,49 @@
 /** Everything on this machine that the outside can reach, declared or not. */
-
-import { type Declared, exposureOfForward, openingsOf } from './declared.ts'
+import type { Mark } from '../gateway.ts'
+import { type Case, openingsOf, type Taken } from './cases.ts'
 import type { Exposure, Machine } from './exposure.ts'
-import { viewsOf } from './scenes.ts'
+import { type Judged, judge } from './judging.ts'
+import { rpFilterUnknown, viewsOf } from './scenes.ts'
 import { undeclaredOf } from './undeclared.ts'
 
-/** What could not be seen, in words. */
+/** All that the judgement is made of; it may take seconds where there are many rules. */
+export interface Question {
+  readonly machine: Machine
+  readonly cases: readonly Case[]
+  readonly taken: readonly Taken[]
+  readonly mark: Mark
+}
+
 export interface Report {
-  readonly exposures: readonly Exposure[]
+  /** Of each case. */
+  readonly judged: readonly Judged[]
+  readonly undeclared: readonly Exposure[]
+  /** What could not be seen, in words. */
   readonly warnings: readonly string[]
 }
 
-export function reportOf(machine: Machine, declared: Declared): Report {
-  const views = viewsOf(machine, openingsOf(declared), declared.mark.value)
-  const forwards = declared.forwards.map((forward) => exposureOfForward(forward, declared, views))
+export function reportOf({ machine, cases, taken, mark }: Question): Report {
+  const views = viewsOf(machine, openingsOf(taken), mark.value)
+  const judged = cases.map((one) => judge(one, views))
+  const undeclared = undeclaredOf(machine, views)
   const spent = views.some(({ scene }) => scene.budget.left <= 0)
   return {
-    exposures: [...forwards, ...undeclaredOf(machine, views)],
+    judged,
+    undeclared,
     warnings: [
-      ...(machine.filters.legacy ? [legacy] : []),
+      ...machine.filters.refused.map(refused),
+      ...machine.programs.map(program),
+      ...machine.returns.filter(({ filter, by }) => filter !== 'none' && by === null).map(routes),
       ...(machine.filters.cutShort || spent ? [cutShort] : []),
     ],
   }
 }
 
-const legacy =
-  'iptables-legacy has rules on this machine, which cannot be read: what they block is shown as open; see iptables-legacy -S'
+const refused = (table: string) =>
+  `the kernel does not give the rules of ${table}: what they block is shown as open; see ${table.split(' ')[0]} -S`
+const program = ({ words, device }: Machine['programs'][number]) =>
+  `${words} of ${device} sees packets before and beside all rules, and cannot be read: what comes by it may be blocked, or go elsewhere`
+const routes = (path: Machine['returns'][number]) =>
+  `${rpFilterUnknown(path)}, cannot be told: whom it keeps out is not known`
 const cutShort =
   'this machine has more rules than were followed: what the others block is shown as open and not read'

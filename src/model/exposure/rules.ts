@@ -1,5 +1,6 @@
 /** The firewall rules of other programs, as values: what each asks of a packet and what it does with it. */
 import type { Family } from '../address.ts'
+import type { Ranges } from './ranges.ts'
 
 /**
  * What a rule asks about. `other`: something that is not known here. Numbers are as they are in the packet; what the kernel
@@ -22,6 +23,13 @@ export type FieldName =
   | 'addressKind'
   | 'tcpFlags'
   | 'packetKind'
+  | 'etherType'
+  | 'linkType'
+  | 'icmpType'
+  | 'icmpCode'
+  /** Whether an answer to the source would leave by the interface that the packet came by, or by any. */
+  | 'returns'
+  | 'routed'
   | 'other'
 
 export interface Asked {
@@ -33,6 +41,10 @@ export interface Asked {
 
 /** Hexadecimal, both ends included. */
 export type Span = readonly [first: string, last: string]
+
+export function rangesOfSpans(spans: readonly Span[]): Ranges {
+  return spans.map(([first, last]) => ({ first: BigInt(`0x${first}`), last: BigInt(`0x${last}`) }))
+}
 
 /** A span for each field that is asked about. */
 export type Row = readonly Span[]
@@ -78,13 +90,29 @@ export interface Chain {
   readonly rules: readonly Rule[]
 }
 
+/** Of a bridge those of its own family, by the name of the hook. Packets of no other hook come from or go to the outside. */
+type Hook =
+  | 'ingress'
+  | 'bridge prerouting'
+  | 'bridge input'
+  | 'prerouting'
+  | 'input'
+  | 'forward'
+  | 'output'
+  | 'postrouting'
+  | 'bridge output'
+  | 'bridge postrouting'
+  | 'egress'
+
 export interface BaseChain {
   /** `ip filter`: the table's family and name. */
   readonly table: string
   readonly families: readonly Family[]
   readonly name: string
   readonly type: 'filter' | 'nat'
-  readonly hook: 'prerouting' | 'input' | 'forward'
+  readonly hook: Hook
+  /** Those whose packets come to it; none: all. `eth*` is every name that begins so. */
+  readonly devices: readonly string[]
   readonly priority: number
   readonly policy: 'accept' | 'drop'
 }
@@ -96,12 +124,14 @@ export interface Filters {
   readonly chains: Readonly<Record<string, Chain>>
   /** So many rules were enough, and the others were not read. */
   readonly cutShort: boolean
-  /** iptables-legacy has tables, which cannot be read. */
-  readonly legacy: boolean
+  /** Tables of iptables-legacy that the kernel did not give. */
+  readonly refused: readonly string[]
 }
 
 /** Where a verdict was given. A handle of 0 is the policy of the chain. */
 export interface Place {
+  /** Of what is no rule. */
+  readonly words?: string
   readonly table: string
   readonly chain: string
   readonly handle: number
@@ -122,8 +152,15 @@ export function programOf({ table, chain }: Pick<Place, 'table' | 'chain'>): str
 
 /** `ufw (table ip filter, chain ufw-user-input, rule handle 12)` */
 export function describePlace(place: Place): string {
-  const { table, chain, handle } = place
-  const where = `table ${table}, chain ${chain}, ${handle === 0 ? 'policy' : `rule handle ${handle}`}`
+  const { table, chain, handle, words } = place
+  if (words !== undefined) return words
+  // Rules of iptables-legacy have no handles; they are numbered as `iptables -L --line-numbers` does.
+  const rule = table.includes('-legacy ') ? `rule ${handle}` : `rule handle ${handle}`
+  const where = `table ${table}, chain ${chain}, ${handle === 0 ? 'policy' : rule}`
   const by = programOf(place)
   return by ? `${by} (${where})` : where
+}
+
+export function keyOfPlace(place: Place | null): string {
+  return place ? `${place.table} ${place.chain} ${place.handle}` : ''
 }

@@ -3,12 +3,13 @@ import { type Container, containerAt, containerBehind } from '../container.ts'
 import { describeHolder } from '../holder.ts'
 import { type Box, coalesced, meetBox, withoutBoxes } from './box.ts'
 import { targetWords } from './declared.ts'
-import type { Exposure, Machine, Service } from './exposure.ts'
-import { type Fate, rangeOfAddress, unionOf } from './passage.ts'
+import type { Exposure, Machine, RawSocket, Service } from './exposure.ts'
+import { type Fate, unionOf } from './fates.ts'
 import { joined, meet, type Ranges, without } from './ranges.ts'
-import { type Place, programOf } from './rules.ts'
+import { keyOfPlace, type Place, programOf } from './rules.ts'
+import { rangeOfAddress } from './scene.ts'
 import type { View } from './scenes.ts'
-import { keyOfPlace, portWords, printAddress, ruleWords, sourceWords } from './words.ts'
+import { portWords, printAddress, ruleWords, sourceWords } from './words.ts'
 
 /** What is said of some packets of one view that end alike. */
 interface Told extends Omit<Exposure, 'interfaces'> {
@@ -21,10 +22,12 @@ export function undeclaredOf(machine: Machine, views: readonly View[]): readonly
   )
   const translations = views.flatMap((view) => toldOfTranslations(view, machine))
   const permissions = views.flatMap((view) => toldOfPermissions(view, machine.services))
-  return [...gathered(services), ...gathered(translations), ...gathered(permissions)]
+  const pings = views.flatMap((view) => toldOfPing(view, machine.echo))
+  const raw = machine.raw.flatMap((socket) => views.flatMap((view) => toldOfRaw(view, socket)))
+  return [services, translations, permissions, pings, raw].flatMap(gathered)
 }
 
-const empty = { name: null, since: null, declared: false } as const
+const empty = { name: null, since: null, declared: false, banned: '' } as const
 
 /** One socket, by one interface and family: what is open of it, or why nothing is. */
 function toldOfService(view: View, service: Service, containers: readonly Container[]): readonly Told[] {
@@ -61,13 +64,13 @@ type Ending = Omit<Told, 'kind' | 'ports' | 'behind' | 'answered'> & { readonly 
 
 /** Those that end by the same rule together. Every address of this machine is none in particular. */
 function told({ scene }: View, fates: readonly Fate[], everywhere = true): readonly Ending[] {
-  const { family, protocol, interface: by } = scene
+  const { family, protocol, label: by } = scene
   const groups = Map.groupBy(fates, ({ state, place }) => [state, keyOfPlace(place)].join())
   return [...groups.values()].flatMap((some) =>
     coalesced(some.map(({ box }) => box)).map((box) => {
       const [fate] = some as [Fate]
       const all = everywhere && without(scene.addresses, box.address).length === 0
-      const from = fate.state === 'closed' ? 'nobody' : sourceWords(box, family)
+      const from = fate.state === 'closed' ? 'nobody' : sourceWords(box, family, scene.sources)
       return {
         ...empty,
         box,
@@ -102,11 +105,12 @@ function toldOfTranslations(view: View, machine: Machine): readonly Told[] {
     if (!to) return []
     const away = to.address !== null && !machine.addresses.some(({ text }) => text === to.address)
     const stopped = away && !machine.forwarding.includes(`${scene.family} ${scene.interface}`)
+    const hasPorts = scene.protocol === 'tcp' || scene.protocol === 'udp'
     return told(view, open.length > 0 ? open : fates).flatMap((one) => {
       return {
         ...one,
         kind: 'translation',
-        ports: portWords(one.box.port),
+        ports: hasPorts ? portWords(one.box.port) : '',
         behind: `${whereTo(to, machine.containers)}, by ${programOf(to.place) ?? 'a rule'} (${placeWords(to.place)})`,
         answered: away || to.address === undefined ? null : isServed(view, machine.services, fates),
         ...(stopped && {
@@ -173,6 +177,42 @@ function toldOfPermissions(view: View, services: readonly Service[]): readonly T
   }))
 }
 
+/** What of the rest comes to its end here, whatever its port. */
+function toldHere(view: View, part: Partial<Box>, everywhere: boolean): readonly Ending[] {
+  const all = view.behind.filter(({ packets }) => !packets.translated).flatMap((fate) => pieces(fate, part))
+  const open = all.filter(({ state }) => state !== 'closed')
+  return told(view, open.length > 0 ? open : all, everywhere)
+}
+
+/** Whether this machine answers, where no forward takes the question. */
+function toldOfPing(view: View, echo: Machine['echo']): readonly Told[] {
+  const { scene } = view
+  if (scene.protocol !== 'icmp') return []
+  const mute = !echo.includes(scene.family)
+  const why = scene.family === 4 ? 'net.ipv4.icmp_echo_ignore_all' : 'net.ipv6.icmp.echo_ignore_all'
+  return toldHere(view, {}, true).map((one) => ({
+    ...one,
+    kind: 'ping',
+    ports: '',
+    behind: 'the kernel answers echo requests',
+    answered: !mute,
+    ...(mute && { state: 'closed', anywhere: false, from: 'nobody', rule: `blocked by ${why}` }),
+  }))
+}
+
+function toldOfRaw(view: View, { family, protocol, address, user }: RawSocket): readonly Told[] {
+  const { scene } = view
+  if (scene.protocol !== `protocol ${protocol}` || scene.family !== family) return []
+  const everywhere = address === '0.0.0.0' || address === '::'
+  return toldHere(view, everywhere ? {} : { address: rangeOfAddress(address) }, everywhere).map((one) => ({
+    ...one,
+    kind: 'raw',
+    ports: '',
+    behind: `a raw socket of user ${user}`,
+    answered: true,
+  }))
+}
+
 /** The same of several families, protocols, interfaces and ports is one exposure; what is open comes first. */
 function gathered(all: readonly Told[]): readonly Exposure[] {
   const samePorts = Map.groupBy(all, (one) => [keyOf(one), one.ports].join('\n'))
@@ -181,7 +221,7 @@ function gathered(all: readonly Told[]): readonly Exposure[] {
     [keyOf(one), one.interfaces, one.protocols, one.families].join('\n'),
   )
   return [...same.values()]
-    .map((some) => ({ ...(some[0] as Exposure), ports: portWords(joined(some.flatMap(rangesOf))) }))
+    .map((some) => ({ ...(some[0] as Exposure), ports: portsOf(some) }))
     .sort((a, b) => rank(a) - rank(b) || Number.parseInt(a.ports, 10) - Number.parseInt(b.ports, 10))
 }
 
@@ -191,7 +231,11 @@ function keyOf({ kind, state, from, rule, behind, answered, addresses }: Told | 
   return [kind, state, from, rule, behind, answered, addresses.join()].join('\n')
 }
 
+const portsOf = (some: readonly Exposure[]) =>
+  some.every(({ ports }) => ports === '') ? '' : portWords(joined(some.flatMap(rangesOf)))
+
 function rangesOf({ ports }: Exposure): Ranges {
+  if (ports === '') return []
   return ports.split(',').map((part) => {
     const [low = '0', high = low] = part.split('-')
     return { first: BigInt(low), last: BigInt(high) }

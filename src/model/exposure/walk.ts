@@ -151,7 +151,9 @@ function followVerdict(
   const { walked } = walking
   switch (verdict.kind) {
     case 'accept':
-      walked.accepted.push(...packets.map((one) => ({ ...one, admitted: place, named })))
+      // What a chain of NAT leaves alone, or masquerades, is not let in by it.
+      if (walking.base.type === 'nat') walked.accepted.push(...packets)
+      else walked.accepted.push(...packets.map((one) => ({ ...one, admitted: place, named })))
       return []
     case 'queue':
       walked.accepted.push(...packets.map((one) => inDoubt(one, { why: 'unread', place })))

@@ -3,11 +3,11 @@ import ipaddr from 'ipaddr.js'
 import type { Family } from '../address.ts'
 import { type PortRange, printPorts } from '../ports.ts'
 import type { Box } from './box.ts'
-import type { Fate } from './passage.ts'
+import type { Fate } from './fates.ts'
 import { everyOf, isAll, type Range, type Ranges, without } from './ranges.ts'
-import { describePlace, type Place } from './rules.ts'
+import { describePlace } from './rules.ts'
+import { bitsOf } from './scene.ts'
 
-const bitsOf = { 4: 32, 6: 128 } as const
 /** Of more networks than this the first are named, and how many more there are. */
 const mostNetworks = 8
 
@@ -17,20 +17,33 @@ function portsOf(ranges: Ranges): readonly PortRange[] {
 
 export const portWords = (ranges: Ranges) => printPorts(portsOf(ranges))
 
-/** `anywhere`, `198.51.100.0/24, 203.0.113.7` or `anywhere but …`. */
+/** `anywhere`, `198.51.100.0/24, 203.0.113.7` or `anywhere but …`; `universe`: all from where anybody may come. */
 export function sourceWords(
   { source, sourcePort }: Pick<Box, 'source' | 'sourcePort'>,
   family: Family,
+  universe: Ranges = everyOf(bitsOf[family]),
 ): string {
-  const bits = bitsOf[family]
   const ports = isAll(sourcePort, 16) ? '' : ` from port ${portWords(sourcePort)}`
-  if (isAll(source, bits)) return `anywhere${ports}`
-  const but = without(everyOf(bits), source)
+  // Where only some networks come at all, those are named.
+  const few = !isWide(universe, family)
+  const but = without(universe, source)
+  if (but.length === 0 && !few) return `anywhere${ports}`
+  if (few) return `${networkWords(source, family).text}${ports}`
   const [inside, outside] = [networkWords(source, family), networkWords(but, family)]
   return `${outside.count < inside.count ? `anywhere but ${outside.text}` : inside.text}${ports}`
 }
 
-function networkWords(ranges: Ranges, family: Family): { readonly text: string; readonly count: number } {
+/** More than half of all there are. */
+export function isWide(ranges: Ranges, family: Family): boolean {
+  return sizeOf(ranges) * 2n > 1n << BigInt(bitsOf[family])
+}
+
+const sizeOf = (ranges: Ranges) => ranges.reduce((sum, { first, last }) => sum + last - first + 1n, 0n)
+
+export function networkWords(
+  ranges: Ranges,
+  family: Family,
+): { readonly text: string; readonly count: number } {
   const named: string[] = []
   let count = 0
   for (const range of ranges) {
@@ -79,8 +92,4 @@ export function ruleWords({ state, place, packets }: Pick<Fate, 'state' | 'place
   if (state === 'closed') return `blocked by ${rule}`
   if (state === 'unread') return `cannot be read: ${rule}`
   return packets.doubt?.why === 'limit' ? `admitted within limits by ${rule}` : `admitted by ${rule}`
-}
-
-export function keyOfPlace(place: Place | null): string {
-  return place ? `${place.table} ${place.chain} ${place.handle}` : ''
 }

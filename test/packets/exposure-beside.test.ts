@@ -1,0 +1,370 @@
+/** What stands before, beside and behind the tables of IP, as `exposure` says it, held against nmap and packets from outside. */
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { ExposurePage } from '../../src/api/shapes.ts'
+import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
+import { type Lab, startLab } from '../lab/lab.ts'
+import { canLoadPrograms } from '../lab/programs.ts'
+import { about, agree } from '../lab/scanning.ts'
+
+let lab: Lab
+let drawbridge: Drawbridge
+
+beforeAll(async () => {
+  lab = await startLab()
+  drawbridge = await startDrawbridge(lab)
+  const { gateway, server } = lab
+  await gateway.answers('tcp', '80-84')
+  await gateway.answers('udp', '1000-1002')
+  await server.answers('tcp', '80-81')
+})
+afterAll(() => lab?.close())
+
+const undo: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const one of undo.splice(0).reverse()) await one()
+  const { forwards } = await drawbridge.api.forwards()
+  if (forwards.length > 0) await drawbridge.api.close({ names: forwards.map(({ name }) => name) })
+})
+
+const minutes = 60_000
+/** These, and no more, so that what is dropped does not hold nmap up for long. */
+const few = '70-90,1000-1010,8070-8090'
+const fewScans = { tcp4: few, tcp6: few, udp4: few, udp6: few, second: 'none' } as const
+
+async function loads(rules: string, ...tables: readonly string[]): Promise<void> {
+  await lab.gateway.nft(rules)
+  undo.push(() => lab.gateway.nft(tables.map((table) => `delete table ${table}`).join('\n')))
+}
+
+const named = ({ exposures }: ExposurePage, name: string) => exposures.find((one) => one.name === name)
+const rules = (page: ExposurePage, port: number) => about(page, port).map(({ rule }) => rule)
+
+test(
+  'chains of netdev: at ingress, at egress of answers, and at egress to the target of a forward',
+  async () => {
+    const { server } = lab
+    await drawbridge.opens('tcp/8080', server.at(80), { name: 'web' })
+    await drawbridge.opens('tcp/8081', server.at(81), { name: 'inner' })
+    await drawbridge.opens('tcp/8082', server.at(80), { name: 'mute' })
+    const before = await agree(lab, await drawbridge.api.exposure(), fewScans)
+    expect(before.tcp4).toEqual([80, 81, 82, 83, 84, 8080, 8081, 8082])
+    expect(before.udp4).toEqual([1000, 1001, 1002])
+    const at = (way: string, device: string) => `type filter hook ${way} device ${device} priority 0`
+    await loads(
+      `table netdev walls {
+        chain in { ${at('ingress', 'out0')}
+          tcp dport 80 drop
+          ip saddr 203.0.113.2 tcp dport 81 drop
+          ip6 saddr 2001:db8:1::/64 udp dport 1000 drop
+        }
+        chain out { ${at('egress', 'out0')}
+          tcp sport { 82, 8082 } drop
+        }
+        chain inside { ${at('egress', 'in0')}
+          tcp dport 81 drop
+        }
+      }
+      table inet walls { chain in { ${at('ingress', 'out0')}
+        tcp dport 83 drop
+      }
+      }`,
+      'netdev walls',
+      'inet walls',
+    )
+    const page = await drawbridge.api.exposure()
+    const seen = await agree(lab, page, fewScans)
+    expect(seen.tcp4).toEqual([84, 8080])
+    expect(seen.tcp6).toEqual([81, 84])
+    expect([seen.udp4, seen.udp6]).toEqual([
+      [1000, 1001, 1002],
+      [1001, 1002],
+    ])
+    expect(rules(page, 80)[0]).toMatch(/^blocked by table netdev walls, chain in, rule handle \d+$/)
+    expect(rules(page, 82)[0]).toMatch(/^blocked by table netdev walls, chain out, rule handle \d+$/)
+    expect(rules(page, 83)[0]).toMatch(/^blocked by table inet walls, chain in, rule handle \d+$/)
+    expect(named(page, 'inner')?.rule).toMatch(
+      /^blocked by table netdev walls, chain inside, rule handle \d+$/,
+    )
+    expect(named(page, 'mute')?.rule).toMatch(/^blocked by table netdev walls, chain out, rule handle \d+$/)
+  },
+  4 * minutes,
+)
+
+test(
+  'iptables-legacy: its tables are read like all others',
+  async () => {
+    const { gateway, server } = lab
+    await drawbridge.opens('tcp/8080', server.at(80), { name: 'web' })
+    await drawbridge.opens('tcp/8081', server.at(81), { name: 'inner' })
+    const before = await agree(lab, await drawbridge.api.exposure(), fewScans)
+    expect(before.tcp4).toEqual([80, 81, 82, 83, 84, 8080, 8081])
+    const restore = (text: string) => gateway.run('iptables-legacy-restore', [], { input: text })
+    undo.push(() => restore('*filter\n:INPUT ACCEPT\nCOMMIT\n*nat\nCOMMIT\n'))
+    await restore(`*nat
+-A PREROUTING -p tcp --dport 8083 -j REDIRECT --to-ports 83
+COMMIT
+*filter
+:INPUT DROP
+:shop -
+-A INPUT -i out0 -p tcp -m multiport --dports 80,82 -j shop
+-A INPUT -p tcp --dport 83 -j ACCEPT
+-A INPUT -p udp --dport 1000:1001 -j ACCEPT
+-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
+-A FORWARD -d ${server.ip}/32 -p tcp --dport 81 -j REJECT
+-A shop ! -s 203.0.113.2/32 -j ACCEPT
+-A shop -p tcp --dport 82 -j ACCEPT
+COMMIT
+`)
+    const page = await drawbridge.api.exposure()
+    const seen = await agree(lab, page, { ...fewScans, tcp6: 'none', udp6: 'none' })
+    expect(seen.tcp4).toEqual([82, 83, 8080, 8083])
+    expect(seen.udp4).toEqual([1000, 1001])
+    expect(rules(page, 81)).toContain('blocked by table iptables-legacy filter, chain INPUT, policy')
+    expect(rules(page, 82)).toContain('admitted by table iptables-legacy filter, chain shop, rule 2')
+    expect(named(page, 'inner')?.rule).toBe('blocked by table iptables-legacy filter, chain FORWARD, rule 1')
+    expect(page.warnings).toEqual([])
+  },
+  3 * minutes,
+)
+
+test(
+  'rp_filter: sources whose answers would leave elsewhere do not come in, whatever a rule admits',
+  async () => {
+    const { gateway, client } = lab
+    const strict = (on: boolean) =>
+      gateway.run('sysctl', ['-qw', `net.ipv4.conf.out0.rp_filter=${on ? 1 : 0}`])
+    undo.push(() => strict(false))
+    await gateway.run('ip', ['route', 'add', '198.51.100.0/24', 'via', '10.0.0.5'])
+    undo.push(() => gateway.run('ip', ['route', 'del', '198.51.100.0/24']))
+    await client.run('ip', ['address', 'add', '198.51.100.7/32', 'dev', 'eth0'])
+    undo.push(() => client.run('ip', ['address', 'del', '198.51.100.7/32', 'dev', 'eth0']))
+    await loads(
+      `table inet hand { chain in { type filter hook input priority 0
+        ip saddr 198.51.100.0/24 tcp dport 80 counter accept
+        tcp dport 80 drop
+      }
+      }`,
+      'inet hand',
+    )
+    const arrived = async () =>
+      Number(/counter packets (\d+)/.exec(await gateway.run('nft', ['list', 'table', 'inet', 'hand']))?.[1])
+    const knock = () => client.asks(gateway.outside, 80, { from: '198.51.100.7' }).catch(() => undefined)
+    await knock()
+    const before = await arrived()
+    expect(before).toBeGreaterThan(0)
+    expect(about(await drawbridge.api.exposure(), 80)).toMatchObject([
+      { state: 'open', families: [4], from: '198.51.100.0/24' },
+      { state: 'closed', families: [6] },
+    ])
+    await strict(true)
+    await knock()
+    expect(await arrived()).toBe(before)
+    const page = await drawbridge.api.exposure()
+    expect(about(page, 80).map(({ state }) => state)).toEqual(['closed'])
+    // All who are left are still anybody.
+    expect(about(page, 81)).toMatchObject([{ state: 'open', from: 'anywhere', anywhere: true }])
+    const seen = await agree(lab, page, { ...fewScans, tcp6: 'none', udp6: 'none' })
+    expect(seen.tcp4).toEqual([81, 82, 83, 84])
+  },
+  2 * minutes,
+)
+
+test(
+  'whom other programs have banned is named at every forward that they could use otherwise',
+  async () => {
+    const { gateway, server, client } = lab
+    await drawbridge.opens('tcp/8080', [server.at(80), server.at6(80)], { name: 'web' })
+    await drawbridge.opens('tcp/8081', server.at(81), { name: 'mine', from: '203.0.113.2' })
+    await drawbridge.opens('tcp/8082', server.at(80), { name: 'theirs', from: '203.0.113.3' })
+    const before = await agree(lab, await drawbridge.api.exposure(), fewScans)
+    expect(before.tcp4).toEqual([80, 81, 82, 83, 84, 8080, 8081])
+    await loads(
+      `table inet f2b-table {
+        set addr-set-sshd { type ipv4_addr; elements = { 203.0.113.2 } }
+        chain f2b-chain { type filter hook input priority -1
+          tcp dport 80 ip saddr @addr-set-sshd reject
+        }
+      }`,
+      'inet f2b-table',
+    )
+    const banned = async () => named(await drawbridge.api.exposure(), 'web')?.banned
+    await expect.poll(banned, { timeout: 20_000 }).toBe('203.0.113.2 by fail2ban (sshd)')
+    const page = await drawbridge.api.exposure()
+    const seen = await agree(lab, page, fewScans)
+    expect(seen.tcp4).toEqual([81, 82, 83, 84])
+    expect(seen.tcp6).toContain(8080)
+    expect((await client.asks(gateway.outside, 8080, { from: '203.0.113.3' })).identity).toBe('server')
+    expect(named(page, 'web')).toMatchObject({ state: 'open', from: 'anywhere', anywhere: true })
+    expect(named(page, 'mine')).toMatchObject({
+      state: 'closed',
+      rule: 'all who may use it are banned: 203.0.113.2 by fail2ban (sshd)',
+    })
+    expect(named(page, 'theirs')).toMatchObject({ state: 'open', banned: '' })
+    expect(about(page, 80)).toMatchObject([{ from: 'anywhere but 203.0.113.2' }, { families: [6] }])
+    const { stdout } = await drawbridge.cli(['exposure'])
+    expect(stdout).toMatch(/^forward web .* anywhere, but not 203\.0\.113\.2 by fail2ban \(sshd\) /m)
+  },
+  3 * minutes,
+)
+
+test(
+  'ping: answered by the machine, taken by a forward, and by whom it is refused',
+  async () => {
+    const { gateway, server, client } = lab
+    const ping = (page: ExposurePage, family: 4 | 6) =>
+      page.exposures.filter(({ kind, families }) => kind === 'ping' && families.includes(family))
+    const first = await drawbridge.api.exposure()
+    expect(await client.pings(gateway.outside)).toBe(true)
+    expect(await client.pings(gateway.outside6)).toBe(true)
+    expect(ping(first, 4)).toMatchObject([
+      { state: 'open', families: [4, 6], from: 'anywhere', declared: false },
+    ])
+    await drawbridge.opens(`icmp@${gateway.second}`, server.ip, { name: 'echo' })
+    const second = await drawbridge.api.exposure()
+    expect(await client.pings(gateway.second)).toBe(true)
+    expect(named(second, 'echo')).toMatchObject({ state: 'open', protocols: ['icmp'] })
+    expect(ping(second, 4)[0]?.addresses).not.toContain(gateway.second)
+    await loads(
+      `table inet hand {
+        chain in { type filter hook input priority 0
+          ip saddr 203.0.113.2 icmp type echo-request drop
+        }
+        chain onward { type filter hook forward priority 0
+          icmp type echo-request drop
+        }
+      }`,
+      'inet hand',
+    )
+    const third = await drawbridge.api.exposure()
+    expect(await client.pings(gateway.outside)).toBe(false)
+    expect(await client.pings(gateway.second)).toBe(false)
+    expect(await client.pings(gateway.outside6)).toBe(true)
+    expect(ping(third, 4)).toMatchObject([{ state: 'open', from: 'anywhere but 203.0.113.2' }])
+    expect(ping(third, 6)).toMatchObject([{ state: 'open', from: 'anywhere' }])
+    expect(named(third, 'echo')?.rule).toMatch(/^blocked by table inet hand, chain onward, rule handle \d+$/)
+    const mute = (on: boolean) =>
+      gateway.run('sysctl', ['-qw', `net.ipv6.icmp.echo_ignore_all=${on ? 1 : 0}`])
+    undo.push(() => mute(false))
+    await mute(true)
+    expect(await client.pings(gateway.outside6)).toBe(false)
+    expect(ping(await drawbridge.api.exposure(), 6)).toMatchObject([
+      { state: 'closed', from: 'nobody', rule: 'blocked by net.ipv6.icmp.echo_ignore_all' },
+    ])
+  },
+  minutes,
+)
+
+test('a raw socket of another protocol is listed, and what a rule does to it', async () => {
+  const { gateway } = lab
+  gateway.spawn('socat', ['-u', 'IP4-RECV:253', 'STDOUT'])
+  const raw = async () => (await drawbridge.api.exposure()).exposures.filter(({ kind }) => kind === 'raw')
+  await expect
+    .poll(raw, { timeout: 20_000 })
+    .toMatchObject([
+      {
+        state: 'open',
+        protocols: ['protocol 253'],
+        families: [4],
+        behind: 'a raw socket of user root',
+        declared: false,
+      },
+    ])
+  await loads(
+    'table inet hand { chain in { type filter hook input priority 0\nmeta l4proto 253 drop\n}\n}',
+    'inet hand',
+  )
+  expect((await raw())[0]).toMatchObject({ state: 'closed' })
+})
+
+test.runIf(canLoadPrograms)(
+  'a program of eBPF on the outside: nothing is called open for certain, and the page says why',
+  async () => {
+    const { gateway, server } = lab
+    await drawbridge.opens('tcp/8080', server.at(80), { name: 'web' })
+    const before = await agree(lab, await drawbridge.api.exposure(), {
+      ...fewScans,
+      udp4: 'none',
+      udp6: 'none',
+    })
+    expect(before.tcp4).toEqual([80, 81, 82, 83, 84, 8080])
+    const script = fileURLToPath(new URL('../lab/programs.ts', import.meta.url))
+    const program = gateway.spawn(process.execPath, [script, 'out0'])
+    await program.says(/^attached$/m, 20_000)
+    undo.push(() => program.end())
+    const page = await drawbridge.api.exposure()
+    const open = page.exposures.filter(({ state }) => state === 'open')
+    expect(open).toEqual([])
+    expect(named(page, 'web')).toMatchObject({
+      state: 'unread',
+      rule: 'cannot be read: an XDP program of out0',
+    })
+    expect(page.warnings).toEqual([expect.stringMatching(/^an XDP program of out0 sees packets before/)])
+    await expect(lab.client.asks(gateway.outside, 80)).rejects.toThrow(/timeout/)
+    const { code, stderr } = await drawbridge.cli(['exposure'])
+    expect(code).toBe(3)
+    expect(stderr).toMatch(/^warning: an XDP program of out0/m)
+  },
+  2 * minutes,
+)
+
+test(
+  'a service of this machine behind a forward is the forward’s, not an undeclared one, and admitted by the rule that admits it',
+  async () => {
+    const { gateway, client } = lab
+    await drawbridge.opens('tcp/84', 'self:84', {
+      name: 'shop',
+      from: '203.0.113.3',
+      privileged: true,
+      takeOver: true,
+    })
+    await drawbridge.opens('tcp/89', 'self:89', { name: 'idle', privileged: true })
+    await loads(
+      `table inet hand { chain in { type filter hook input priority 0; policy drop
+        ct state established,related accept
+        meta l4proto { icmp, ipv6-icmp } accept
+        ct mark & 0xfff00000 == 0x2db00000 accept
+        tcp dport 83 accept
+      }
+      }`,
+      'inet hand',
+    )
+    const page = await drawbridge.api.exposure()
+    expect(named(page, 'shop')).toMatchObject({
+      state: 'open',
+      from: '203.0.113.3',
+      answered: true,
+      rule: expect.stringMatching(/^admitted by table inet hand, chain in, rule handle \d+$/),
+    })
+    expect(named(page, 'idle')).toMatchObject({ state: 'open', answered: false })
+    expect(about(page, 84)).toEqual([])
+    const seen = await agree(lab, page, { ...fewScans, udp4: 'none', udp6: 'none' })
+    expect(seen.tcp4).toEqual([83])
+    expect((await client.asks(gateway.outside, 84, { from: '203.0.113.3' })).identity).toBe('gateway')
+  },
+  2 * minutes,
+)
+
+test('of many forwards the first are asked whether their targets answer, and those that are named', async () => {
+  const { server } = lab
+  for (let at = 0; at < 22; at += 1)
+    await drawbridge.opens(`tcp/${9000 + at}`, server.at(80 + (at % 3)), { name: `f${at}` })
+  const all = await drawbridge.api.exposure()
+  expect(all.unasked).toBe(2)
+  expect(named(all, 'f19')?.answered).toBe(true)
+  expect([named(all, 'f20')?.answered, named(all, 'f21')?.answered]).toEqual([null, null])
+  const some = await drawbridge.api.exposure(['f20', 'f21', 'f0'])
+  expect(some.exposures.map(({ name, answered }) => [name, answered])).toEqual([
+    ['f0', true],
+    ['f20', false],
+    ['f21', true],
+  ])
+  expect(some.unasked).toBe(0)
+  const { stdout } = await drawbridge.cli(['exposure'])
+  expect(stdout).toContain('of 2 forwards it was not asked whether the target answers; name them to ask')
+  const one = await drawbridge.cli(['exposure', 'f20'])
+  expect(one.code).toBe(0)
+  expect(one.stdout).toMatch(/^forward f20 +tcp\/9020 .*open, nobody answers/m)
+  const none = await drawbridge.cli(['exposure', 'nobody'])
+  expect(none.code).not.toBe(0)
+})
