@@ -39,6 +39,8 @@ test.each([
   ],
   ['meta priority 7 tcp dport 80 accept', ['80 from anywhere: unread']],
   ['meta skuid 0 accept', ['1-65535 from anywhere: unread']],
+  ['ip ttl > 200 tcp dport 80 accept', ['80 from anywhere: open']],
+  ['tcp option maxseg size 536 tcp dport 80 accept', ['80 from anywhere: open']],
 ])('%s', (rule, open) => {
   expect(under([rule])).toEqual(open)
 })

@@ -36,17 +36,16 @@ COMMIT
   const { bases, chains, refused } = read()
   expect(refused).toEqual([])
   const filter = bases.filter(({ table }) => table === 'iptables-legacy filter')
-  expect(filter.map(({ name, hook, priority }) => `${name} ${hook} ${priority}`)).toEqual([
-    'INPUT input 0',
-    'FORWARD forward 0',
-    'OUTPUT output 0',
+  expect(filter.map(({ name, hook, priority, policy }) => `${name} ${hook} ${priority} ${policy}`)).toEqual([
+    'INPUT input 0 drop',
+    'FORWARD forward 0 accept',
+    'OUTPUT output 0 accept',
   ])
   const input = chains['iptables-legacy filter INPUT']
   expect(input?.rules.map(({ handle, steps }) => [handle, steps.at(-1)])).toEqual([
     [1, { kind: 'verdict', verdict: { kind: 'jump', chain: 'web' } }],
     [2, { kind: 'verdict', verdict: { kind: 'goto', chain: 'web' } }],
     [3, { kind: 'verdict', verdict: { kind: 'reject' } }],
-    [0, { kind: 'verdict', verdict: { kind: 'drop' } }],
   ])
   const asked = input?.rules[0]?.steps.flatMap((step) => (step.kind === 'test' ? step.asked : []))
   expect(asked?.map(({ field }) => field)).toEqual(['source', 'inInterface', 'protocol', 'port'])

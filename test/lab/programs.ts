@@ -2,7 +2,6 @@
  * Programs of eBPF that return one number, without a compiler. As a command, `programs.ts DEVICE`: an XDP program that drops
  * all that comes by the device, for as long as the command runs.
  */
-import { readFileSync } from 'node:fs'
 import { argv } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import koffi from 'koffi'
@@ -12,6 +11,7 @@ const syscall = libc.func(
   'long syscall(long number, int command, _Inout_ uint8_t *attributes, uint32_t size)',
 )
 const pointerTo = libc.func('void *memcpy(uint8_t *to, uint8_t *from, size_t length)')
+const indexOf = libc.func('uint32_t if_nametoindex(const char *name)')
 const closeFile = libc.func('int close(int fd)')
 
 const number = process.arch === 'x64' ? 321 : 280
@@ -56,7 +56,7 @@ export function attach(kind: keyof typeof kinds, index: number, result = 0): (()
 export const canLoadPrograms = load('xdp', XDP_DROP) >= 0
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  const index = Number(readFileSync(`/sys/class/net/${argv[2]}/ifindex`, 'utf8'))
+  const index = Number(indexOf(argv[2]))
   if (!attach('xdp', index, XDP_DROP)) throw new Error('no such program can be attached here')
   process.stdout.write('attached\n')
   setInterval(() => {}, 60_000)

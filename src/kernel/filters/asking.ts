@@ -33,9 +33,13 @@ const held = (field: FieldName, bytes: number, order: Order = 'network', loaded 
 
 export const unknown = held('other', 4)
 const unknownOf = (bytes: number) => held('other', bytes)
+/** What whoever sends a packet may choose. */
+export const free = held('free', 4)
+const freeOf = (bytes: number) => held('free', bytes)
 
 /** enum nft_meta_keys. */
 const metaFields: Readonly<Record<number, Held>> = {
+  0: freeOf(4),
   1: held('etherType', 2),
   3: held('mark', 4, 'host'),
   4: held('inInterface', 4, 'index'),
@@ -84,7 +88,7 @@ export function payloadField(parts: Parts): Held {
     if (offset === 0 && length === 4) return { kind: 'ports' }
     if (offset === 0 && length === 1) return held('icmpType', 1)
     if (offset === 1 && length === 1) return held('icmpCode', 1)
-    return offset === 13 && length === 1 ? held('tcpFlags', 1) : unknownOf(length)
+    return offset === 13 && length === 1 ? held('tcpFlags', 1) : freeOf(length)
   }
   if (base === LINK && offset === 12 && length === 2) return held('etherType', 2)
   if (base === NETWORK) {
@@ -93,13 +97,14 @@ export function payloadField(parts: Parts): Held {
     if (offset === 8 && length <= 16 && length > 1) return held('source', 16, 'network', length)
     if (offset === 24 && length <= 16) return held('address', 16, 'network', length)
     if ((offset === 9 || offset === 6) && length === 1) return held('protocol', 1)
+    return freeOf(length)
   }
   return unknownOf(length)
 }
 
 export function masked(field: Held, mask: Buffer, xor: Buffer): Held {
   if (field.kind !== 'field' || field.mask || field.order === 'index' || xor.some((byte) => byte !== 0))
-    return unknownOf(mask.length)
+    return field.kind === 'field' && field.field === 'free' ? freeOf(mask.length) : unknownOf(mask.length)
   return { ...field, mask }
 }
 

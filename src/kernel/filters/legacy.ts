@@ -17,6 +17,8 @@ const getsockopt = libc.func(
 )
 const close = libc.func('int close(int fd)')
 
+const HEAD = 32
+const [DROP, ACCEPT, RETURN] = [-1, -2, -5]
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000
 const [GET_INFO, GET_ENTRIES] = [64, 65]
 
@@ -128,14 +130,21 @@ function fetchTable({ domain, level }: Layout, name: string): Table | undefined 
   }
 }
 
-function basesOf({ validHooks }: Table, table: string, name: string, family: Family): BaseChain[] {
+function basesOf(
+  { validHooks, ends, entries }: Table,
+  table: string,
+  name: string,
+  family: Family,
+): BaseChain[] {
   return hooks.flatMap((hook, at) => {
-    if (!(validHooks & (1 << at))) return []
+    const policyAt = ends[at]
+    if (!(validHooks & (1 << at)) || policyAt === undefined) return []
     const late = name === 'nat' && (hook === 'postrouting' || hook === 'input')
     const priority = late ? sourceNatPriority : (priorities[name] ?? 0)
+    const target = policyAt + entries.readUInt16LE(policyAt + layouts[family].target)
+    const policy = entries.readInt32LE(target + HEAD) === DROP ? 'drop' : 'accept'
     const type = name === 'nat' ? 'nat' : 'filter'
-    // The last rule of each is its policy.
-    const rest = { devices: [], name: builtIn[at] ?? '', type, hook, priority, policy: 'accept' } as const
+    const rest = { devices: [], name: builtIn[at] ?? '', type, hook, priority, policy } as const
     return [{ table, families: [family], ...rest }]
   })
 }
@@ -148,9 +157,7 @@ interface Entry {
   readonly revision: number
 }
 
-const HEAD = 32
-
-/** Rules lie in a row; a target ERROR begins a chain of the user's with its name, and ends the table. */
+/** Rules lie in a row, the last of a built-in chain is its policy; a target ERROR begins a chain of the user's with its name, and ends the table. */
 function chainsOf(table: Table, family: Family): Chain[] {
   const layout = layouts[family]
   const entries = entriesOf(table.entries, layout)
@@ -166,8 +173,8 @@ function chainsOf(table: Table, family: Family): Chain[] {
     if (name !== undefined && entry.target !== 'ERROR') chains.push({ name, rules: [] })
     const rules = chains.at(-1)?.rules
     if (!rules || entry.target === 'ERROR') continue
-    const handle = policies.has(entry.at) ? 0 : rules.length + 1
-    rules.push({ handle, steps: stepsOf(entry, family, names) })
+    if (!policies.has(entry.at))
+      rules.push({ handle: rules.length + 1, steps: stepsOf(entry, family, names) })
   }
   return chains
 }
@@ -204,7 +211,6 @@ function stepsOf(entry: Entry, family: Family, names: ReadonlyMap<number, string
   const verdict = info.readInt32LE(0)
   const leads = verdict === at + bytes.length ? undefined : names.get(verdict)
   if (verdict >= 0 && leads === undefined) return []
-  const [DROP, ACCEPT, RETURN] = [-1, -2, -5]
   const isGoto = (bytes.readUInt8(layout.flags) & layout.goto) !== 0
   if (leads !== undefined)
     return [...steps, { kind: 'verdict', verdict: { kind: isGoto ? 'goto' : 'jump', chain: leads } }]

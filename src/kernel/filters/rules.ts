@@ -12,6 +12,7 @@ import {
   type SetElement,
 } from '../others/expressions.ts'
 import {
+  free,
   type Held,
   keyOf,
   masked,
@@ -98,6 +99,9 @@ const readers: Readonly<Record<string, Reader>> = {
   bitwise: (reading, parts) => {
     const field = reading.registers.get(register(parts, 1)) ?? unknown
     reading.registers.set(register(parts, 2), masked(field, data(parts, 4), data(parts, 5)))
+  },
+  exthdr: (reading, parts) => {
+    if (parts.has(1)) reading.registers.set(register(parts, 1), free)
   },
   byteorder: (reading, parts) => reading.registers.set(register(parts, 2), unknown),
   cmp: (reading, parts) => compare(reading, register(parts, 1), number(parts, 2), data(parts, 3)),

@@ -57,6 +57,21 @@ export function stepsOfMatch(name: string, revision: number, info: Buffer, famil
       return rangeSteps(info, family)
     case 'pkttype':
       return [isEqual('packetKind', 8, 0xff, info.readUInt32LE(0), info.readUInt32LE(4) !== 0)]
+    // What whoever sends a packet may choose.
+    case 'rt':
+    case 'frag':
+    case 'ipv6header':
+    case 'hbh':
+    case 'dst':
+    case 'hl':
+    case 'ttl':
+    case 'length':
+    case 'dscp':
+    case 'tos':
+    case 'ecn':
+    case 'tcpmss':
+    case 'string':
+    case 'u32':
     case 'limit':
     case 'hashlimit':
     case 'connlimit':

@@ -2,10 +2,11 @@
  * The answer to a first packet, back through the hooks of others. Who gets none has no connection by TCP and no echo; a datagram
  * has reached its service all the same, so of UDP and of other protocols answers are not asked about.
  */
+
+import { circumstancesOf, type Spot } from './circumstances.ts'
 import type { Closed, Packets } from './packet.ts'
 import type { Passed } from './passage.ts'
 import type { BaseChain } from './rules.ts'
-import { circumstancesOf, type Spot } from './circumstances.ts'
 import { chainsOf, type Scene } from './scene.ts'
 import { walkChain } from './walk.ts'
 

@@ -53,8 +53,7 @@ export function circumstancesOf(scene: Scene, chain: BaseChain, spot: Spot): Cir
     packetKind: 0n,
     mark: 0n,
   }
-  for (const field of altered)
-    if (!(field === 'connectionMark' && isMarked(stage))) delete known[field]
+  for (const field of altered) if (!(field === 'connectionMark' && isMarked(stage))) delete known[field]
   const unknown = answer || altered.has('mark')
   return {
     family,

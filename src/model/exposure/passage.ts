@@ -1,10 +1,10 @@
 /** The way of a first packet from outside through the hooks of others: before DNAT, at DNAT, and to this machine or on. */
 import { answersHere, answersToOutside, answersToTarget } from './answers.ts'
 import { type Box, withoutBoxes } from './box.ts'
+import { circumstancesOf, type Own, type Stage } from './circumstances.ts'
 import type { Closed, Packets } from './packet.ts'
 import { everyOf, meet, without } from './ranges.ts'
 import type { BaseChain } from './rules.ts'
-import { circumstancesOf, type Own, type Stage } from './circumstances.ts'
 import { bitsOf, chainsOf, everything, rangeOfAddress, type Scene } from './scene.ts'
 import { type Translation, walkChain } from './walk.ts'
 
@@ -91,7 +91,10 @@ export function passToOpened(scene: Scene, before: ReturnType<typeof passToForwa
   const own = { address: '', mark: BigInt(mark), stage: 'opened' } as const
   const here = passHook(scene, behind.open, 'input', undefined, own)
   const answered = answersHere(scene, here.open, { stage: 'opened', own })
-  return { open: answered.open, closed: [...before.closed, ...behind.closed, ...here.closed, ...answered.closed] }
+  return {
+    open: answered.open,
+    closed: [...before.closed, ...behind.closed, ...here.closed, ...answered.closed],
+  }
 }
 
 /** What a forward of ours has translated to this target: every port of it, from anybody. */

@@ -30,6 +30,8 @@ export type FieldName =
   /** Whether an answer to the source would leave by the interface that the packet came by, or by any. */
   | 'returns'
   | 'routed'
+  /** What whoever sends a packet may choose, and is not followed: hop limits, lengths, options. */
+  | 'free'
   | 'other'
 
 export interface Asked {
@@ -74,7 +76,7 @@ export type Step =
       readonly asked: readonly Asked[]
       readonly rows: readonly { readonly row: Row; readonly verdict: Verdict }[]
     }
-  /** `limit`: it passes some packets and not others; `unread`: a condition that is not known here. */
+  /** `limit`: it passes some packets of anybody and not others; `unread`: a condition that is not known here. */
   | { readonly kind: 'doubt'; readonly why: 'unread' | 'limit' }
   /** A later rule may find another value there. */
   | { readonly kind: 'alters'; readonly field: FieldName }

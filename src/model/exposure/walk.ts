@@ -6,7 +6,7 @@
 import type { Box } from './box.ts'
 import { narrowingOf, splitBy, splitByRow, together } from './conditions.ts'
 import type { Circumstances, Closed, Doubt, Packets } from './packet.ts'
-import type { BaseChain, Filters, Place, Rule, Step, Verdict } from './rules.ts'
+import type { Asked, BaseChain, Filters, Place, Rule, Step, Verdict } from './rules.ts'
 
 export interface Walked {
   readonly accepted: Packets[]
@@ -96,7 +96,7 @@ function followRule(
   for (const step of rule.steps) {
     if (step.kind === 'test') {
       const narrowing = narrowingOf(step, circumstances)
-      if (!narrowing.sure) doubt = { why: 'unread', place }
+      if (!narrowing.sure && doubt?.why !== 'unread') doubt = { why: whyUnsure(step), place }
       if (narrowing.kind === 'part') asked = asked && together(asked, narrowing.box)
       else {
         settle()
@@ -110,7 +110,7 @@ function followRule(
       settle()
       for (const { row, verdict } of step.rows) {
         const { inside, outside, sure } = splitByRow(matched, step.asked, row, circumstances)
-        act(verdict, inside, sure ? doubt : { why: 'unread', place })
+        act(verdict, inside, sure ? doubt : { why: whyUnsure(step), place })
         // Another row may be the one, or none.
         if (!sure) continue
         if (doubt) on.push(...inside)
@@ -127,6 +127,9 @@ function followRule(
   settle()
   return [...on, ...matched]
 }
+
+const whyUnsure = ({ asked }: { readonly asked: readonly Asked[] }): Doubt['why'] =>
+  asked.some(({ field }) => field === 'free') ? 'limit' : 'unread'
 
 function asksPort(step: Step): boolean {
   return (step.kind === 'test' || step.kind === 'branch') && step.asked.some(({ field }) => field === 'port')
