@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$(readlink -f "$0")")/.."
 
 run_packages='nftables libnftables1 iproute2 util-linux'
-test_packages='socat conntrack dnsmasq-base redis-server nginx-light iputils-ping netcat-openbsd procps zsh fish iptables strace libfaketime openssh-server openssh-client fail2ban ipset ufw nmap openssl unbound mariadb-server-core'
+test_packages='socat conntrack dnsmasq-base redis-server nginx-light iputils-ping netcat-openbsd procps zsh fish iptables strace libfaketime openssh-server openssh-client fail2ban ipset ufw nmap openssl unbound mariadb-server-core haproxy libnginx-mod-stream'
 # The tests with these want root of the machine. Where a Docker is, another one would take its place.
 if [ "$(id -u)" -eq 0 ]; then
   test_packages="$test_packages postgresql opensmtpd firewalld busybox-static crowdsec crowdsec-firewall-bouncer"
@@ -45,7 +45,7 @@ if [ -n "$missing" ]; then
       docker.io) units='docker.service docker.socket' ;;
       openssh-server) units=ssh.service ;;
       nginx-light) units=nginx.service ;;
-      redis-server | postgresql | opensmtpd | unbound | ufw | firewalld | fail2ban | crowdsec | crowdsec-firewall-bouncer) units=$package.service ;;
+      redis-server | haproxy | postgresql | opensmtpd | unbound | ufw | firewalld | fail2ban | crowdsec | crowdsec-firewall-bouncer) units=$package.service ;;
       *) continue ;;
     esac
     # shellcheck disable=SC2086

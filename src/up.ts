@@ -30,21 +30,25 @@ interface Layout {
   readonly run: string
   /** The user that the controller becomes, or undefined when it stays what we are. */
   readonly user: User | undefined
+  /** The user of proxies, likewise. */
+  readonly proxyUser: User | undefined
 }
 
 /** Runs until a signal or `drawbridge down`; gives the exit code. The kernel keeps its forwards after that. */
 export async function up({ state, controller: words = [] }: UpOptions): Promise<number> {
-  const layout: Layout = { state, run: runDirectory(state), user: controllerUser() }
+  const layout: Layout = { state, run: runDirectory(state), ...users() }
   if (faultFile) process.stderr.write(`drawbridge: a test may end it at any point, by ${faultFile}\n`)
   await refuseSecond(layout)
   prepare(layout)
   let stopping = false
-  const agent = keep('agent', layout, agentCommand(layout), () => stopping)
+  const proxies = keeperOnCall(layout, () => stopping)
+  const agent = keep('agent', layout, agentCommand(layout), () => stopping, proxies.call)
   const controller = keep('controller', layout, [...controllerCommand(layout), ...words], () => stopping)
   const stop = () => {
     stopping = true
     controller.signal('SIGTERM')
     agent.signal('SIGTERM')
+    proxies.stop()
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
@@ -57,13 +61,14 @@ export async function up({ state, controller: words = [] }: UpOptions): Promise<
 
 /** Removes every trace from the kernel while nothing runs. */
 export async function clearKernel({ state }: UpOptions): Promise<void> {
-  const layout: Layout = { state, run: runDirectory(state), user: undefined }
+  const layout: Layout = { state, run: runDirectory(state), ...users() }
   if (await clearedByAgent(layout)) return
   layDirectories(layout)
   const [command = '', ...args] = [...agentCommand(layout), '--clear']
   const child = spawn(command, args, { stdio: 'inherit' })
   const code = await new Promise((resolve) => child.once('close', resolve))
   if (code !== 0) throw Problem.of('kernel-refused', { words: `the agent ended with ${code}` })
+  await endProxies(layout)
 }
 
 /** An agent without its controller may still run; it would put back what another one takes away. */
@@ -137,7 +142,7 @@ function prepare(layout: Layout): void {
  * directory can put a link in the place of what lies in it, and root writes here. The controller's group may enter
  * run/agent; what is made there takes the group of the directory (setgid, inode(7)).
  */
-function layDirectories({ state, run, user }: Layout): void {
+function layDirectories({ state, run, user, proxyUser }: Layout): void {
   const root = user && { uid: 0, gid: 0 }
   mkdirSync(state, { recursive: true, mode: 0o755 })
   mkdirSync(dirname(run), { recursive: true, mode: 0o755 })
@@ -145,6 +150,8 @@ function layDirectories({ state, run, user }: Layout): void {
   lay(join(state, 'store'), 0o700, user)
   lay(run, 0o755, root)
   lay(join(run, 'api'), 0o755, user)
+  // The agent, root's, speaks to a socket in it; what proxies keep there is theirs alone.
+  lay(join(run, 'proxy'), 0o2750, proxyUser && { uid: proxyUser.uid, gid: 0 })
   lay(join(run, 'agent'), 0o2750, user && { uid: 0, gid: user.gid })
 }
 
@@ -173,13 +180,20 @@ function controllerCommand({ state, run, user }: Layout): readonly string[] {
   return [node, quiet, sourceOf('controller.ts'), '--state', state, '--run', run, '--supervised', ...become]
 }
 
-/** `drawbridge` where there is such a user, else `nobody`; neither where we are not root, or root of one user only. */
-function controllerUser(): User | undefined {
+/** What network peers may break into has a user of its own: Debian has `proxy` for daemons of its kind. */
+function users(): Pick<Layout, 'user' | 'proxyUser'> {
+  return {
+    user: userNamed('drawbridge', 'nobody'),
+    proxyUser: userNamed('drawbridge-proxy', 'proxy', 'nobody'),
+  }
+}
+
+/** The first of these that there is; none where we are not root, or root of one user only. */
+function userNamed(...names: readonly string[]): User | undefined {
   if (process.getuid?.() !== 0) return undefined
   const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
   const entries = lines.map((line) => line.split(':'))
-  const [, , uid, gid] =
-    entries.find(([name]) => name === 'drawbridge') ?? entries.find(([name]) => name === 'nobody') ?? []
+  const [, , uid, gid] = names.map((one) => entries.find(([name]) => name === one)).find((one) => one) ?? []
   const user = { uid: Number(uid), gid: Number(gid) }
   return isMapped('uid', user.uid) && isMapped('gid', user.gid) ? user : undefined
 }
@@ -193,6 +207,35 @@ function isMapped(kind: 'uid' | 'gid', id: number): boolean {
   })
 }
 
+/** No capability, and no way to get one. */
+function proxiesCommand({ run, proxyUser }: Layout, ...words: readonly string[]): readonly string[] {
+  const become = proxyUser
+    ? ['--reuid', `${proxyUser.uid}`, '--regid', `${proxyUser.gid}`, '--clear-groups']
+    : []
+  const nothing = ['--bounding-set', '-all', '--inh-caps', '-all', '--no-new-privs', '--']
+  const limited = process.getuid?.() === 0 ? ['setpriv', ...become, ...nothing] : []
+  const keeper = [node, quiet, sourceOf('proxy/main.ts'), '--directory', join(run, 'proxy'), ...words]
+  return [...limited, ...keeper]
+}
+
+/** The keeper of proxies is not there before a forward needs one. */
+function keeperOnCall(layout: Layout, stopping: () => boolean): { call(): void; stop(): void } {
+  let kept: Kept | undefined
+  return {
+    call: () => {
+      kept ??= keep('proxies', layout, proxiesCommand(layout, '--supervised'), stopping)
+    },
+    stop: () => kept?.signal('SIGTERM'),
+  }
+}
+
+/** They outlive the keeper. */
+async function endProxies(layout: Layout): Promise<void> {
+  const [command = '', ...args] = proxiesCommand(layout, '--clear')
+  const child = spawn(command, args, { stdio: 'inherit' })
+  await new Promise((resolve) => child.once('close', resolve))
+}
+
 interface Kept {
   /** Resolves when the process has ended on purpose: by `drawbridge down`, or after `stopping`. */
   readonly ended: Promise<number | null>
@@ -204,12 +247,13 @@ const longestPause = 5000
 
 /** Starts a process, and again when it ends by itself; the pause grows while it does so at once. */
 function keep(
-  name: 'agent' | 'controller',
+  name: 'agent' | 'controller' | 'proxies',
   { run }: Layout,
   command: readonly string[],
   stopping: () => boolean,
+  called: () => void = () => {},
 ): Kept {
-  // Only `drawbridge down` ends the controller with 0; the agent has no reason to end.
+  // Only `drawbridge down` ends the controller with 0; the others have no reason to end.
   const endsByItself = name === 'controller'
   let child: ChildProcess | undefined
   const pidFile = join(run, `${name}.pid`)
@@ -218,7 +262,8 @@ function keep(
       const started = Date.now()
       const [file = '', ...args] = command
       // Its standard input ends when we do, however we do: then it ends too.
-      child = spawn(file, args, { stdio: ['pipe', 'inherit', 'inherit'] })
+      child = spawn(file, args, { stdio: ['pipe', 'inherit', 'inherit', 'pipe'] })
+      child.stdio[3]?.on('data', called)
       if (child.pid) writeFileSync(pidFile, `${child.pid}\n`)
       const code = await new Promise<number | null>((resolve) => {
         child?.once('error', () => resolve(null))

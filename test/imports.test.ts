@@ -52,9 +52,14 @@ const rules: readonly Rule[] = [
     why: 'only kernel/ touches the machine, and only `drawbridge up` starts processes',
   },
   {
-    from: anythingBut('kernel/', 'agent/', 'neighbours/'),
+    from: anythingBut('kernel/', 'agent/', 'neighbours/', 'proxy/'),
     mustNot: among('kernel/'),
     why: 'only the privileged process touches the machine',
+  },
+  {
+    from: among('proxy/'),
+    mustNot: oursBut('proxy/', 'lines.ts', 'kernel/child.ts', 'kernel/run.ts'),
+    why: 'the keeper of proxies starts programs and knows nothing else',
   },
   {
     from: among('agent/', 'kernel/', 'neighbours/'),
@@ -177,7 +182,7 @@ describe('in src', () => {
     )
     expect([...imported].filter((path) => path.endsWith('.ts') && !files.includes(path))).toEqual([])
     // A program is started by its path, and the store in memory is for tests.
-    const started = ['agent/main.ts', 'cli/main.ts', 'controller.ts', 'store/memory.ts']
+    const started = ['agent/main.ts', 'cli/main.ts', 'controller.ts', 'proxy/main.ts', 'store/memory.ts']
     expect(files.filter((file) => !imported.has(file)).sort()).toEqual(started)
   })
 

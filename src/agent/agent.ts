@@ -3,9 +3,6 @@ import { anchorText } from '../compile/anchor.ts'
 import { type Difference, isNothing, printDifference } from '../compile/difference.ts'
 import type { Left } from '../compile/fates.ts'
 import { reach } from '../faults.ts'
-import type { Door } from '../kernel/door.ts'
-import type { Forwarding } from '../kernel/forwarding.ts'
-import type { HostFacts } from '../kernel/host.ts'
 import type { Report } from '../kernel/watcher.ts'
 import type { Turned } from '../model/condition.ts'
 import { namesContainer } from '../model/endpoints.ts'
@@ -13,39 +10,21 @@ import { parseForward } from '../model/forward.ts'
 import type { Mark } from '../model/gateway.ts'
 import { printTold, tell } from '../model/lastgood.ts'
 import { Problem } from '../model/problem.ts'
-import type { Banning } from './banning.ts'
-import type { Beside } from './beside.ts'
-import type { BootFile } from './boot.ts'
 import { Booting, type Boots, bootsOtherwise } from './booting.ts'
-import { areContainers, type Containing } from './containing.ts'
+import { areContainers } from './containing.ts'
 import { outsideOf } from './exposing.ts'
 import { follower, repairer } from './guarding.ts'
 import { type Repair, RepairBook } from './healing.ts'
-import type { Watching } from './health/watching.ts'
-import { Holding, type Learned } from './holding.ts'
+import { Holding } from './holding.ts'
 import { Keeper } from './keeper.ts'
+import type { Learned } from './learning.ts'
 import { readLocated } from './locating.ts'
 import { answerQuestion, factsOf } from './looking.ts'
+import type { Machine } from './machine.ts'
 import { mendFlows, takeMark } from './mending.ts'
 import type { AgentMessage, AnswerOf, FactsAnswer, LocateMessage, PutAnswer, PutMessage } from './protocol.ts'
-import type { SkeletonRecord } from './record.ts'
 import { shield } from './shielding.ts'
 import { weigh } from './weighing.ts'
-import type { Witness } from './witness.ts'
-
-/** Everything outside that the agent touches. */
-export interface Machine {
-  readonly door: Door
-  readonly forwarding: Forwarding
-  readonly record: SkeletonRecord
-  readonly boot: BootFile
-  readonly witness: Witness
-  readonly beside: Beside
-  readonly bans: Banning
-  readonly containing: Containing
-  readonly watching: Watching
-  readonly readHost: () => HostFacts
-}
 
 /** Messages, repairs and looks at the machine must not overlap. */
 type InTurn = <T>(work: () => Promise<T>) => Promise<T>
@@ -113,7 +92,7 @@ export class Agent {
    * agent can own that in a network namespace; a second one gets a Problem.
    */
   async guard(inTurn: InTurn, telling: Telling): Promise<void> {
-    const { door, beside, bans, containing, watching, forwarding } = this.#machine
+    const { door, beside, bans, containing, watching, proxying, forwarding } = this.#machine
     this.#booting.retryIn(inTurn)
     const intruded = repairer(this.#repairs, (report: Report) => inTurn(() => this.#repair(report, telling)))
     const moved = follower(() =>
@@ -132,6 +111,7 @@ export class Agent {
     beside.watch()
     containing.watch(inTurn, (news) => this.learn(news))
     watching.guard((down) => inTurn(() => this.learn({ down })), telling.turned)
+    proxying.watch(inTurn, () => (this.#holds === null ? undefined : this.#holding))
     await door.own(anchorText).catch((error: Error) => {
       throw Problem.of('agent-running', { words: error.message }, error)
     })
@@ -184,7 +164,9 @@ export class Agent {
     const before = this.#holding.recall(news)
     const { difference, former, present } = this.#holding.learn(news)
     if (news.whereabouts) this.#machine.watching.follow(this.#holding, present)
-    if (this.#holds === null || isNothing(difference)) return
+    if (this.#holds === null) return
+    await this.#machine.proxying.prepare(this.#holding)
+    if (isNothing(difference)) return
     const otherwise = present.some(namesContainer)
     const boots = areContainers(news) ? 'nothing new' : otherwise ? 'otherwise' : 'the same'
     await this.#carry(difference, () => this.#holding.learn(before), boots)
@@ -206,7 +188,7 @@ export class Agent {
       this.#appendBoot(generation, generation, printDifference(difference), skeleton, boots)
   }
 
-  #facts(): FactsAnswer {
+  #facts(): Promise<FactsAnswer> {
     const repairs = this.#repairs.readAt(performance.now())
     return factsOf(this.#machine, { holds: this.#holds, repairs, bootTrouble: this.#booting.trouble })
   }
@@ -226,6 +208,7 @@ export class Agent {
     this.#holds = null
     this.#holding = holding
     await shield(this.#machine, holding, true)
+    await this.#machine.proxying.prepare(holding)
     const wrote = await this.#keeper.become(holding)
     this.#repairs.settle()
     this.#machine.forwarding.turnOn(holding.families())
@@ -244,6 +227,7 @@ export class Agent {
     const step = this.#holding.step(message)
     this.#holds = null
     const shielding = await shield(this.#machine, this.#holding, false)
+    await this.#machine.proxying.prepare(this.#holding)
     const difference = { remove: step.difference.remove, add: [...shielding.add, ...step.difference.add] }
     await this.#keeper.write(this.#holding, difference)
     this.#machine.forwarding.turnOn(this.#holding.families())
@@ -284,9 +268,10 @@ export class Agent {
   }
 
   async #clear(): Promise<Record<never, never>> {
-    const { door, forwarding, beside, watching } = this.#machine
+    const { door, forwarding, beside, watching, proxying } = this.#machine
     forwarding.restore()
     await this.#keeper.clear()
+    await proxying.stop()
     await beside.withdraw()
     await door.letGo()
     this.#booting.forget()

@@ -1,7 +1,7 @@
 /** The controller's side of the agent's socket. Connects when first asked, and again after the agent came back. */
 import { connect, type Socket } from 'node:net'
+import { readLines } from '../lines.ts'
 import { Problem } from '../model/problem.ts'
-import { readLines } from './lines.ts'
 import type { AgentMessage, AnswerOf, Reply } from './protocol.ts'
 
 export interface AgentClient {

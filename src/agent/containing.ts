@@ -5,7 +5,7 @@ import type { Located } from '../model/endpoints.ts'
 import { findDaemon, listen } from '../neighbours/containers/daemon.ts'
 import { eventsPath, readContainers } from '../neighbours/containers/reading.ts'
 import { follower, type Rhythm } from './guarding.ts'
-import type { Learned } from './holding.ts'
+import type { Learned } from './learning.ts'
 
 /** What a container does acts within a second; a reading costs Docker a millisecond for each ten containers. */
 const rhythm: Rhythm = { every: 50, share: 4, longest: 500, anyway: 30_000 }

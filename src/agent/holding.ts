@@ -3,14 +3,17 @@ import { allowancesOf } from '../compile/allowances.ts'
 import { type Difference, differenceOf, hold } from '../compile/difference.ts'
 import type { Element } from '../compile/element.ts'
 import { elementsOf, neededSets } from '../compile/elements.ts'
+import { Entrances } from '../compile/entrances.ts'
 import { readSetName } from '../compile/sets.ts'
 import type { Family } from '../model/address.ts'
 import type { Allowance } from '../model/allowance.ts'
-import { type Known, type Located, namesContainer, withoutContainers } from '../model/endpoints.ts'
-import { type Forward, familiesOf, isOwn, parseForward } from '../model/forward.ts'
-import { parseList, parseMark } from '../model/gateway.ts'
+import { type Known, namesContainer, withoutContainers } from '../model/endpoints.ts'
+import { type Forward, familiesOf, isOwn } from '../model/forward.ts'
+import type { Numbered } from '../model/gateway.ts'
 import { asKept, type Change, Register } from '../model/register.ts'
+import { type Learned, recalled, takeNews } from './learning.ts'
 import type { PutMessage } from './protocol.ts'
+import { readChange } from './wanting.ts'
 
 /** What a message changes, and the elements that follow from it. */
 export interface Step {
@@ -33,12 +36,6 @@ interface Others {
   used(): readonly string[]
 }
 
-/** What is found out about targets while they are used. */
-export interface Learned {
-  readonly whereabouts: Map<string, readonly Located[]>
-  readonly down: Map<string, ReadonlySet<string>>
-}
-
 export class Holding {
   readonly register = new Register()
   readonly #numbers = new Map<string, number>()
@@ -47,6 +44,7 @@ export class Holding {
   #outside: readonly string[] = []
   #shielded: readonly Family[] = []
   readonly #bans: Others | undefined
+  readonly #entrances = new Entrances()
 
   readonly #learned: Learned
 
@@ -58,7 +56,7 @@ export class Holding {
 
   /** What forwards name, and what it stands for now. */
   get known(): Known {
-    return { lists: this.register.lists, ...this.#learned }
+    return { lists: this.register.lists, entrances: this.#entrances.entrances, ...this.#learned }
   }
 
   /** Checks every value of the message again and takes it over. Throws a Problem, and then holds nothing of it. */
@@ -83,24 +81,15 @@ export class Holding {
     const present = [...new Set(touched)].filter((name) => this.register.forwards.has(name))
     return this.#stepOf(present, () => {
       const leaving = this.#needsOf(present)
-      takeAll(this.#learned.whereabouts, whereabouts, (located) => located.length === 0)
-      takeAll(this.#learned.down, down, (endpoints) => endpoints.size === 0)
+      takeNews(this.#learned, news)
       this.#recount(leaving, this.#needsOf(present))
       return []
     })
   }
 
   /** What is known now of all that `news` is about: learnt again, it takes `news` back. */
-  recall({ whereabouts, down }: Partial<Learned>): Partial<Learned> {
-    const { whereabouts: located, down: dead } = this.#learned
-    return {
-      ...(whereabouts && {
-        whereabouts: new Map([...whereabouts.keys()].map((key) => [key, located.get(key) ?? []])),
-      }),
-      ...(down && {
-        down: new Map([...down.keys()].map((key) => [key, dead.get(key) ?? new Set<string>()])),
-      }),
-    }
+  recall(news: Partial<Learned>): Partial<Learned> {
+    return recalled(this.#learned, news)
   }
 
   /** What `work` makes of these forwards, and of those whose names it gives. */
@@ -138,10 +127,15 @@ export class Holding {
     const touched = this.#touchedBy(change)
     const leaving = this.#needsOf(touched)
     this.register.apply(change, asKept)
-    for (const name of change.remove) this.#numbers.delete(name)
+    for (const name of change.remove) {
+      this.#numbers.delete(name)
+      this.#entrances.leave(name)
+    }
     for (const [index, { number }] of message.forwards.entries()) {
-      const name = change.put[index]?.name
-      if (name !== undefined) this.#numbers.set(name, number)
+      const forward = change.put[index]
+      if (!forward) continue
+      this.#numbers.set(forward.name, number)
+      this.#entrances.enter(forward, number)
     }
     const coming = this.#needsOf([...new Set([...touched, ...change.put.map(({ name }) => name)])])
     this.#recount(leaving, coming)
@@ -196,12 +190,21 @@ export class Holding {
   allowances(): readonly Allowance[] {
     const { settings, lists } = this.register
     if (settings.locked) return []
-    return [...this.register.sendingTo('self')].flatMap((forward) => allowancesOf(forward, lists))
+    const { entrances } = this.#entrances
+    const here = [...this.register.sendingTo('self'), ...this.#named([...entrances.keys()])]
+    return here.flatMap((forward) => allowancesOf(forward, lists, entrances.get(forward.name)))
   }
 
   /** The families in which at least one forward is on that sends packets on. */
   families(): readonly Family[] {
     return ([4, 6] as const).filter((family) => this.#needs.has(`IPv${family}`))
+  }
+
+  numbered(names: readonly string[]): readonly Numbered[] {
+    return this.#named(names).flatMap((forward) => {
+      const number = this.#numbers.get(forward.name)
+      return number === undefined ? [] : [{ number, forward }]
+    })
   }
 
   numberOf(name: string): number | undefined {
@@ -214,11 +217,11 @@ export class Holding {
     return this.#elementsOf(names)
   }
 
-  /** The forwards that a change touches: those it names, and those whose lists it changes; all when it locks or lifts. */
+  /** The forwards that a change touches: those it names, those that share an opening with them, and those whose lists it changes; all when it locks or lifts. */
   #touchedBy(change: Change): string[] {
     const locks = change.settings !== null && change.settings.locked !== this.register.settings.locked
     if (locks) return [...this.register.forwards.keys()]
-    const named = [...change.remove, ...change.put.map(({ name }) => name)]
+    const named = this.#withMates(change)
     const lists = new Set([...change.putLists.map(({ name }) => name), ...change.removeLists])
     if (lists.size === 0) return named.filter((name) => this.register.forwards.has(name))
     const listed = [...this.register.forwards.values()].filter(
@@ -228,6 +231,15 @@ export class Holding {
     return [...new Set([...named, ...listed.map(({ name }) => name)])].filter((name) =>
       this.register.forwards.has(name),
     )
+  }
+
+  #withMates({ remove, put }: Change): string[] {
+    const { forwards, openings } = this.register
+    const names = [...remove, ...put.map(({ name }) => name)]
+    const concerned = [...put, ...names.flatMap((name) => forwards.get(name) ?? [])]
+    return [
+      ...new Set([...names, ...concerned.flatMap((one) => openings.matesOf(one).map(({ name }) => name))]),
+    ]
   }
 
   #elementsOf(names: readonly string[], known = this.known): Element[] {
@@ -250,7 +262,7 @@ export class Holding {
       if (namesContainer(forward))
         for (const set of neededSets(forward, withoutContainers(this.known))) sets.add(set)
       // A service of this machine is reached without anything being forwarded.
-      const families = isOwn(forward) ? [] : familiesOf(forward)
+      const families = isOwn(forward) || forward.via ? [] : familiesOf(forward)
       return [...sets, ...families.map((family) => `IPv${family}`)]
     })
   }
@@ -264,29 +276,8 @@ export class Holding {
   }
 }
 
-function takeAll<V>(
-  into: Map<string, V>,
-  from: ReadonlyMap<string, V>,
-  isNothing: (value: V) => boolean,
-): void {
-  for (const [key, value] of from) {
-    if (isNothing(value)) into.delete(key)
-    else into.set(key, value)
-  }
-}
-
 function bump<K>(counts: Map<K, number>, key: K, step: 1 | -1): void {
   const count = (counts.get(key) ?? 0) + step
   if (count > 0) counts.set(key, count)
   else counts.delete(key)
-}
-
-function readChange(message: PutMessage): Change {
-  return {
-    put: message.forwards.map(({ forward }) => parseForward(forward)),
-    remove: message.removed,
-    putLists: message.lists.map(({ name, entries }) => parseList(name, entries)),
-    removeLists: message.removedLists,
-    settings: { privileged: true, mark: parseMark('mark', message.mark), locked: message.locked },
-  }
 }

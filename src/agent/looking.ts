@@ -1,9 +1,10 @@
 /** Questions that change nothing of what is held, and need nothing but what is held. */
-import type { Machine } from './agent.ts'
+
 import { countForwards } from './counting.ts'
 import { viewEndpoints } from './endpoints.ts'
 import { lookAround } from './exposing.ts'
 import type { Holding } from './holding.ts'
+import type { Machine } from './machine.ts'
 import { probe } from './probing.ts'
 import type { AgentMessage, AnswerOf, FactsAnswer } from './protocol.ts'
 
@@ -24,12 +25,18 @@ export type Question = AgentMessage & {
     | 'witness'
 }
 
-export function factsOf(
-  { readHost, beside }: Machine,
+export async function factsOf(
+  { readHost, beside, proxying }: Machine,
   own: Pick<FactsAnswer, 'holds' | 'repairs' | 'bootTrouble'>,
-): FactsAnswer {
+): Promise<FactsAnswer> {
   const { addresses, ephemeral } = readHost()
-  return { ...own, addresses, ephemeral, neighbours: beside.seen, obstacles: beside.obstacles }
+  return {
+    ...own,
+    addresses,
+    ephemeral,
+    neighbours: beside.seen,
+    obstacles: [...beside.obstacles, ...(await proxying.obstacles())],
+  }
 }
 
 export function answerQuestion(

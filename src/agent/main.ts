@@ -9,6 +9,7 @@ import { holdLock } from '../kernel/lock.ts'
 import type { Turned } from '../model/condition.ts'
 import { Problem } from '../model/problem.ts'
 import { neighbours } from '../neighbours/all.ts'
+import { keeperSocket } from '../proxy/protocol.ts'
 import { Agent } from './agent.ts'
 import { Banning } from './banning.ts'
 import { Beside } from './beside.ts'
@@ -19,7 +20,9 @@ import { machineClock } from './health/checking.ts'
 import { checker } from './health/checks.ts'
 import { openRecollection } from './health/recollection.ts'
 import { Watching } from './health/watching.ts'
+import { callKeeper, proxyKeeperAt } from './keeping.ts'
 import type { AgentMessage } from './protocol.ts'
+import { Proxying } from './proxying.ts'
 import { openRecord } from './record.ts'
 import { serve } from './server.ts'
 import { journalRepair, journalTurn, spokenRepair, spokenTurn } from './telling.ts'
@@ -49,6 +52,7 @@ const machine = {
   bans: new Banning(door),
   containing: new Containing(),
   watching: new Watching(checker(readHost), machineClock(), openRecollection(own)),
+  proxying: new Proxying(join(run, 'proxy'), proxyKeeperAt(join(run, 'proxy', keeperSocket), callKeeper)),
   readHost,
 }
 const agent = new Agent(machine)

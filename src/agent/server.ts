@@ -1,9 +1,9 @@
 /** The agent's socket: one JSON object a line, one answer a line. The file's mode says who may speak. */
 import { rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { readLines } from '../lines.ts'
 import { readDocument } from '../model/document.ts'
 import { Problem } from '../model/problem.ts'
-import { readLines } from './lines.ts'
 import { type AgentMessage, type AnswerOf, agentMessage } from './protocol.ts'
 
 export type Answer = (message: AgentMessage) => Promise<AnswerOf[AgentMessage['verb']]>

@@ -1,7 +1,7 @@
 /** In which families nothing but forwards passes from outside: those whose forwarding is or will be ours. */
 import type { Difference } from '../compile/difference.ts'
-import type { Machine } from './agent.ts'
 import type { Holding } from './holding.ts'
+import type { Machine } from './machine.ts'
 
 /** `atStart`: what an earlier agent has left in the kernel is evidence too, as its record may be lost. */
 export async function shield(

@@ -1,7 +1,7 @@
 /** What a change would do to the connections there are: judged as it would be done, and nothing is done. */
 import { effectsOf, judgeOf, type Left } from '../compile/fates.ts'
-import type { Machine } from './agent.ts'
 import type { Holding } from './holding.ts'
+import type { Machine } from './machine.ts'
 import { judgeFlows, seeFlows } from './mending.ts'
 import type { WeighAnswer, WeighMessage } from './protocol.ts'
 

@@ -1,5 +1,6 @@
 /** The past in the operator's words. Pure. */
-import { describeForward, parseForward } from '../model/forward.ts'
+import { describeForward } from '../model/describing.ts'
+import { parseForward } from '../model/forward.ts'
 import { describeSources, parseSources } from '../model/sources.ts'
 import type { BeforeAfter, Recorded } from '../store/store.ts'
 import type { HistoryEntry, PlanLine } from './shapes.ts'

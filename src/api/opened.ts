@@ -28,7 +28,12 @@ export function openedAmong(
   inForce: boolean,
 ): Opened {
   const own = [...forwards].filter((forward) => forward.enabled && isOwn(forward))
-  return { inForce, forwards: own, allowances: own.flatMap((forward) => allowancesOf(forward, lists)), mark }
+  return {
+    inForce,
+    forwards: own,
+    allowances: own.flatMap((forward) => allowancesOf(forward, lists, undefined)),
+    mark,
+  }
 }
 
 /** Those that were not open before. */

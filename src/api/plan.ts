@@ -1,8 +1,9 @@
 /** A change in the operator's words and in the kernel's. Pure. */
 import { differenceOf, hold, printDifference } from '../compile/difference.ts'
 import { elementsOf } from '../compile/elements.ts'
+import { describeForward } from '../model/describing.ts'
 import { nothingKnown, type Whereabouts } from '../model/endpoints.ts'
-import { describeForward, type Forward } from '../model/forward.ts'
+import type { Forward } from '../model/forward.ts'
 import { printMark, type Settings } from '../model/gateway.ts'
 import { type Change, listsAfter, type Register } from '../model/register.ts'
 import { describeSources, type List } from '../model/sources.ts'

@@ -127,7 +127,7 @@ export function liveConflicts(agent: AgentClient, store: Store): LookForConflict
       surroundings,
       'go',
     )
-    const kinds = ['saved', 'unadmitted'] as const
+    const kinds = ['saved', 'unadmitted', 'proxy', 'proxy-died', 'certificate'] as const
     return [...kinds.flatMap((kind) => obstacleSentences(surroundings, kind)), ...meeting]
   }
 }

@@ -22,14 +22,22 @@ const mostMembers = 256
 export function deliveryElements(number: number, forward: Forward, known: Known): Element[] {
   const endpoints = endpointsOf(forward, known)
   return familiesOf(forward).flatMap((family) =>
-    elementsFor(number, forward, family, deliveryOf(forward, endpoints, family)),
+    elementsFor(number, forward, family, deliveryOf(forward, endpoints, family), known),
   )
 }
 
-function elementsFor(number: number, forward: Forward, family: Family, delivery: Delivery): Element[] {
+function elementsFor(
+  number: number,
+  forward: Forward,
+  family: Family,
+  delivery: Delivery,
+  known: Known,
+): Element[] {
   const id = classid(number)
   const { listen } = forward
   switch (delivery.kind) {
+    case 'proxy':
+      return family === familiesOf(forward)[0] ? entranceElements(id, forward, known) : []
     case 'own':
       return family === familiesOf(forward)[0] ? [{ set: 'own', key: id }] : []
     case 'refuse':
@@ -41,6 +49,20 @@ function elementsFor(number: number, forward: Forward, family: Family, delivery:
     case 'pool':
       return listen.kind === 'ping' ? [] : poolElements(number, forward, listen, family, delivery)
   }
+}
+
+/** A forward whose proxy has no port for it yet leads nowhere. */
+function entranceElements(id: string, { name, listen }: Forward, { entrances }: Known): Element[] {
+  const ports = entrances.get(name)?.ports ?? []
+  if (listen.kind === 'ping') return []
+  return [...eachPort(listen.ports)].flatMap((port, index) => {
+    const local = ports[index]
+    if (local === undefined) return []
+    return [
+      { set: 'proxied', key: `${id} . ${port}`, data: `${local}` },
+      { set: 'entrances', key: `${local}` },
+    ]
+  })
 }
 
 /** One element per port: `dnat to a:lo-hi` would put every port on `lo`, as the kernel takes the first free one. */
@@ -77,7 +99,7 @@ function poolElements(
 ): Element[] {
   const members = pool.endpoints.slice(0, mostMembers)
   const slots = poolSlots(forward, pool)
-  const set = setName({ kind: 'pool', family, balance: forward.balance, slots: slots.length })
+  const set = setName({ kind: 'pool', family, balance: pickingOf(forward), slots: slots.length })
   return [
     ...members.flatMap((member, index) =>
       places(`members${family}`, classid(memberNumber(number, index)), listen, member),
@@ -115,9 +137,16 @@ export function endpointElements(
       elements:
         delivery.kind === 'pool' && listen.kind === 'ports'
           ? places(`members${family}`, classid(memberNumber(number, index)), listen, endpoint)
-          : elementsFor(number, forward, family, delivery).filter(({ set }) => /targets[46]$/.test(set)),
+          : elementsFor(number, forward, family, delivery, known).filter(({ set }) =>
+              /targets[46]$/.test(set),
+            ),
     }))
   })
+}
+
+/** Only a proxy can count connections, and a forward through one has no pool in the kernel. */
+function pickingOf({ balance }: Forward): Exclude<Forward['balance'], 'least-connections'> {
+  return balance === 'least-connections' ? 'random' : balance
 }
 
 function memberNumber(number: number, index: number): number {
@@ -141,13 +170,15 @@ function setsFor(forward: Forward, family: Family, delivery: Delivery): readonly
   switch (delivery.kind) {
     case 'direct':
       return []
+    case 'proxy':
+      return ['proxied', 'entrances']
     case 'own':
       return ['own']
     case 'refuse':
       return ['refusing']
     case 'pool': {
       const slots = poolSlots(forward, delivery).length
-      return [`members${family}`, setName({ kind: 'pool', family, balance: forward.balance, slots })]
+      return [`members${family}`, setName({ kind: 'pool', family, balance: pickingOf(forward), slots })]
     }
   }
 }

@@ -12,8 +12,9 @@ import { readSetName, setName } from './sets.ts'
 export type Lists = ReadonlyMap<string, List>
 
 /** The elements of one forward; none when it is switched off. */
-export function elementsOf({ number, forward }: Numbered, known: Known): readonly Element[] {
+export function elementsOf({ number: own, forward }: Numbered, known: Known): readonly Element[] {
   if (!forward.enabled) return []
+  const number = known.entrances.get(forward.name)?.number ?? own
   const id = classid(number)
   return [
     ...openingsOf(id, forward),

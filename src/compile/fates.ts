@@ -122,6 +122,7 @@ function judgings(known: Known): (forward: Forward) => Judging {
     const judging = made.get(forward) ?? {
       forward,
       endpoints: endpointsOf(forward, known),
+      entrance: known.entrances.get(forward.name),
       admits: admitterOf(forward, known.lists),
     }
     made.set(forward, judging)

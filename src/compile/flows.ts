@@ -1,6 +1,6 @@
 /** Which established connections contradict the forwards as they are now. Pure. */
 import type { Address, Family } from '../model/address.ts'
-import type { Endpoint } from '../model/endpoints.ts'
+import type { Endpoint, Entrance } from '../model/endpoints.ts'
 import { type Forward, isOwn, type OnChange } from '../model/forward.ts'
 import { mapPort } from '../model/mapping.ts'
 
@@ -22,13 +22,17 @@ export interface Flow {
 export interface Judging {
   readonly forward: Forward
   readonly endpoints: readonly Endpoint[]
+  /** Where its proxy takes it up, if it goes through one. */
+  readonly entrance: Entrance | undefined
   readonly admits: (address: Address) => boolean
 }
 
 /** Whether the forward would send this flow where it goes, or lets it go on there. */
-export function agrees(flow: Flow, { forward, endpoints, admits }: Judging): boolean {
+export function agrees(flow: Flow, { forward, endpoints, entrance, admits }: Judging): boolean {
   if (!forward.enabled || !admits({ family: flow.family, text: flow.source })) return false
   if (isOwn(forward)) return isUntranslated(flow)
+  // To which target it goes on is the proxy's affair.
+  if (forward.via) return entrance?.ports.includes(flow.targetPort) ?? false
   return endpoints.some(
     (endpoint) => isAt(flow, endpoint, forward) && mayStay(flow, endpoint, endpoints, forward),
   )

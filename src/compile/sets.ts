@@ -70,6 +70,10 @@ export type NamedSet =
   | { readonly kind: 'banned'; readonly family: 4 | 6; readonly length: number }
   /** The forwards that open a service of this machine. */
   | { readonly kind: 'own' }
+  /** The ports of proxies on this machine that forwards lead to, by forward and port of its opening. */
+  | { readonly kind: 'proxied' }
+  /** Those ports alone, to which nobody may connect by himself. */
+  | { readonly kind: 'entrances' }
   /** The forwards whose targets do not take connections now, with the family. */
   | { readonly kind: 'refusing' }
   /** Which member of a pool is in each of its slots: one set for all pools with so many. */
@@ -93,6 +97,8 @@ export function setName(set: NamedSet): string {
     case 'chosen':
     case 'shielded':
     case 'own':
+    case 'proxied':
+    case 'entrances':
     case 'refusing':
       return set.kind
   }
@@ -100,7 +106,7 @@ export function setName(set: NamedSet): string {
 
 const pickings = { random: 'random', 'round-robin': 'turn', source: 'source' } as const
 
-const plain = ['chosen', 'shielded', 'own', 'refusing'] as const
+const plain = ['chosen', 'shielded', 'own', 'proxied', 'entrances', 'refusing'] as const
 
 /** Reads a name that `setName` made; undefined for every other name. */
 export function readSetName(name: string): NamedSet | undefined {
@@ -149,6 +155,9 @@ export function layoutOf(name: string): SetLayout {
 function namedLayout(set: NamedSet): SetLayout {
   if (set.kind === 'shielded') return { key: ['nf_proto'] }
   if (set.kind === 'own') return { key: ['classid'], counter: true }
+  if (set.kind === 'proxied')
+    return { key: ['classid', 'inet_service'], data: ['inet_service'], counter: true }
+  if (set.kind === 'entrances') return { key: ['inet_service'] }
   if (set.kind === 'refusing') return { key: ['classid', 'nf_proto'] }
   if (set.kind === 'pool') return { key: ['classid', 'slot'], data: ['classid'] }
   if (set.kind === 'members') return membersLayout(set.family)

@@ -1,16 +1,7 @@
 /** settings + what is in use -> the static part of the table: sets, chains and rules, the same for 1 and 64,000 forwards. */
-import ipaddr from 'ipaddr.js'
-import type { Family } from '../model/address.ts'
 import type { Mark } from '../model/gateway.ts'
-import {
-  layoutOf,
-  meterName,
-  type NamedSet,
-  readSetName,
-  type SetLayout,
-  setName,
-  staticSets,
-} from './sets.ts'
+import { allowRules, banRules, limitRules, metersOf } from './guards.ts'
+import { layoutOf, type NamedSet, readSetName, type SetLayout, setName, staticSets } from './sets.ts'
 
 /** What the static part depends on. */
 export interface SkeletonFacts {
@@ -41,6 +32,8 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
   const meters = used.flatMap(metersOf)
   // Which forward it is has to be found out again after translation only where the answer makes a difference.
   const choosing = used.some(({ kind }) => kind === 'chosen')
+  const proxying = used.some(({ kind }) => kind === 'entrances')
+  const shut = proxying ? [shutEntrances] : []
   // A base chain of the forward hook sees every packet, so it is there only where it is needed.
   const shielding = used.some(({ kind }) => kind === 'shielded')
   return {
@@ -49,9 +42,13 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
       {
         name: 'prerouting',
         hook: 'type nat hook prerouting priority dstnat - 5',
-        rules: ['fib daddr type local jump forwards'],
+        rules: ['fib daddr type local jump forwards', ...shut],
       },
-      { name: 'output', hook: 'type nat hook output priority -105', rules: output },
+      {
+        name: 'output',
+        hook: 'type nat hook output priority -105',
+        rules: [...(proxying ? shutWithin : []), ...output, ...shut],
+      },
       ...(shielding ? [shieldChain] : []),
       {
         name: 'postrouting',
@@ -76,6 +73,13 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
     ],
   }
 }
+
+/** What comes to a proxy by itself, past the forward and whom it admits. First packets alone come to a chain of NAT. */
+const shutEntrances = 'fib daddr type local tcp dport @entrances drop'
+const shutWithin = [
+  'ip daddr 127.0.0.0/8 tcp dport @entrances drop',
+  'ip6 daddr ::1 tcp dport @entrances drop',
+]
 
 /** The gateway's own connections take the forwards too, but not those to loopback: their replies could not come back. */
 const output = ['ip daddr 127.0.0.0/8 return', 'ip6 daddr ::1 return', 'fib daddr type local jump forwards']
@@ -120,6 +124,7 @@ function forwarded({ value, mask }: Mark, used: readonly NamedSet[]): string[] {
     `ct mark set ct mark & ${hex(~mask >>> 0)} | ${hex(value)}`,
     // Its counter and our mark are all that a service of this machine needs.
     ...(has('own') ? ['meta priority @own accept'] : []),
+    ...(has('proxied') ? ['meta l4proto tcp redirect to : meta priority . th dport map @proxied'] : []),
     'update @hairpin { iif . iif }',
     // Without the family first, the look-up of the other family's map would be made, and counted, all the same.
     'meta nfproto ipv4 dnat ip to meta priority . meta l4proto . th dport map @targets4',
@@ -192,45 +197,6 @@ const shieldChain: Chain = {
     'meta nfproto @shielded iifname @outside ct state invalid,untracked drop',
     'meta nfproto @shielded iifname @outside ct state new ct status & dnat == 0 drop',
   ],
-}
-
-/** Only packets that a forward would take come to these. The elements count what is dropped. */
-function banRules(set: NamedSet): string[] {
-  return set.kind === 'banned' ? [`${maskedSource(set)} @${setName(set)} drop`] : []
-}
-
-function allowRules(set: NamedSet): string[] {
-  return set.kind === 'allowed' ? [`meta priority . ${maskedSource(set)} @${setName(set)} return`] : []
-}
-
-function maskedSource({ family, length }: NamedSet & { kind: 'allowed' | 'banned' }): string {
-  const address = family === 4 ? 'ip saddr' : 'ip6 saddr'
-  const whole = length === (family === 4 ? 32 : 128)
-  return whole ? address : `(${address} & ${maskOf(family, length)})`
-}
-
-function maskOf(family: Family, length: number): string {
-  return family === 4
-    ? ipaddr.IPv4.subnetMaskFromPrefixLength(length).toString()
-    : ipaddr.IPv6.subnetMaskFromPrefixLength(length).toRFC5952String()
-}
-
-function limitRules(set: NamedSet): string[] {
-  if (set.kind !== 'rate' && set.kind !== 'open') return []
-  const name = setName(set)
-  const check =
-    set.kind === 'rate'
-      ? `limit rate over ${set.count}/${set.per} burst ${set.count} packets`
-      : `ct count over ${set.count}`
-  return ([4, 6] as const).map((family) => {
-    const address = family === 4 ? 'ip saddr' : 'ip6 saddr'
-    const meter = `${set.kind === 'rate' ? 'update' : 'add'} @${meterName(set, family)} { meta priority . ${address} ${check} }`
-    return `meta priority @${name} ${meter} meta priority @limited drop`
-  })
-}
-
-function metersOf(set: NamedSet): string[] {
-  return set.kind === 'rate' || set.kind === 'open' ? [meterName(set, 4), meterName(set, 6)] : []
 }
 
 /** Longer prefixes first, as they are the likelier ones; the order has no other meaning. */

@@ -76,6 +76,11 @@ export function withPort(address: Address, port: string): string {
   return address.family === 4 ? `${address.text}:${port}` : `[${address.text}]:${port}`
 }
 
+/** 127.0.0.0/8 and ::1: the machine itself, and never another. */
+export function isLoopback({ text }: Address): boolean {
+  return ipaddr.parse(text).range() === 'loopback'
+}
+
 /** Why a packet cannot be sent on to this address, or undefined when it can (RFC 6890's special ranges). */
 export function whyUnusableAsTarget(address: Address): string | undefined {
   switch (ipaddr.parse(address.text).range()) {

@@ -1,5 +1,5 @@
 /** The host that a target names: an address, something that stands for addresses, or this machine itself. */
-import { type Address, readAddress, whyUnusableAsTarget } from './address.ts'
+import { type Address, isLoopback, readAddress, whyUnusableAsTarget } from './address.ts'
 import { Problem, shown } from './problem.ts'
 
 /**
@@ -37,10 +37,13 @@ const containerName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/
 /** RFC 2782: `_service._proto.name`. */
 const serviceName = /^_[a-z0-9-]{1,62}\._(?:tcp|udp)\.(.+)$/
 
-/** `value` is the whole target, for the problem. */
-export function parseDestination(field: string, value: string, host: string): Destination {
+/** `value` is the whole target, for the problem. A proxy, which is on this machine, reaches services on loopback addresses. */
+export function parseDestination(field: string, value: string, host: string, proxied: boolean): Destination {
   const bad = (why: string) => Problem.of('bad-target', { field, value: shown(value), why })
-  if (host === 'self') return { kind: 'self' }
+  if (host === 'self') {
+    if (proxied) throw bad('through a proxy a service of this machine is written 127.0.0.1')
+    return { kind: 'self' }
+  }
   if (host.startsWith('container:')) {
     const name = host.slice('container:'.length)
     if (!containerName.test(name)) throw bad(`${shown(name)} is not the name of a container`)
@@ -55,7 +58,8 @@ export function parseDestination(field: string, value: string, host: string): De
   const address = readAddress(host)
   if (!address) return { kind: 'name', name: parseHostName(bad, host) }
   const why = whyUnusableAsTarget(address)
-  if (why) throw Problem.of('target-unusable', { field, value: shown(value), why })
+  if (why && !(proxied && isLoopback(address)))
+    throw Problem.of('target-unusable', { field, value: shown(value), why })
   return { kind: 'address', address }
 }
 

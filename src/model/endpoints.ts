@@ -21,14 +21,29 @@ export type Whereabouts = ReadonlyMap<string, readonly Located[]>
 /** Endpoints, by `endpointKey`, that their forward's health check has found dead; by the forward's name. */
 type Down = ReadonlyMap<string, ReadonlySet<string>>
 
+/** Where a proxy takes up what a forward, or several that share an opening, send it. */
+export interface Entrance {
+  /** By which the rules of the kernel know the opening. */
+  readonly number: number
+  /** The port of the proxy on this machine for each port of the opening, in order. */
+  readonly ports: readonly number[]
+}
+
 /** What forwards name, and what it stands for now. */
 export interface Known {
   readonly lists: ReadonlyMap<string, List>
   readonly whereabouts: Whereabouts
   readonly down: Down
+  /** By the forward's name. */
+  readonly entrances: ReadonlyMap<string, Entrance>
 }
 
-export const nothingKnown: Known = { lists: new Map(), whereabouts: new Map(), down: new Map() }
+export const nothingKnown: Known = {
+  lists: new Map(),
+  whereabouts: new Map(),
+  down: new Map(),
+  entrances: new Map(),
+}
 
 /** Whether some of its targets are where Docker says. */
 export function namesContainer({ targets }: Pick<Forward, 'targets'>): boolean {
@@ -63,11 +78,11 @@ export function bounded(located: readonly Located[]): readonly Located[] {
 
 /** In the order of the targets; the same address and ports twice are one. None of a forward to `self`. */
 export function endpointsOf(
-  { name, listen, targets }: Pick<Forward, 'name' | 'listen' | 'targets'>,
-  { whereabouts, down }: Omit<Known, 'lists'>,
+  { name, listen, targets, via }: Pick<Forward, 'name' | 'listen' | 'targets' | 'via'>,
+  { whereabouts, down }: Pick<Known, 'whereabouts' | 'down'>,
 ): readonly Endpoint[] {
   const dead = down.get(name)
-  const family = listenFamily(listen)
+  const family = via ? undefined : listenFamily(listen)
   const found = new Map<string, Endpoint>()
   for (const target of targets) {
     for (const located of locate(target, whereabouts)) {
@@ -104,6 +119,8 @@ export function endpointKey({ address, ports }: Pick<Endpoint, 'address' | 'port
 
 /** What becomes of new connections of one family. */
 export type Delivery =
+  /** To a proxy on this machine, which knows where it goes on. */
+  | { readonly kind: 'proxy' }
   /** To the service of this machine. */
   | { readonly kind: 'own' }
   /** One place, and there is no other to choose. */
@@ -113,12 +130,22 @@ export type Delivery =
   /** Nobody is there to take it. */
   | { readonly kind: 'refuse' }
 
+/** Of several forwards that share an opening the kernel cannot tell which is meant, so the proxy is always asked. */
+function isProxyReady(
+  { via, onAllDown }: Pick<Forward, 'via' | 'onAllDown'>,
+  endpoints: readonly Endpoint[],
+): boolean {
+  const takes = ({ state }: Endpoint) => state === 'up' || (state === 'down' && onAllDown === 'keep')
+  return via?.sni != null || endpoints.some(takes)
+}
+
 export function deliveryOf(
-  forward: Pick<Forward, 'targets' | 'onAllDown'>,
+  forward: Pick<Forward, 'targets' | 'onAllDown' | 'via'>,
   endpoints: readonly Endpoint[],
   family: Family,
 ): Delivery {
   if (forward.targets.some(({ destination }) => destination.kind === 'self')) return { kind: 'own' }
+  if (forward.via) return isProxyReady(forward, endpoints) ? { kind: 'proxy' } : { kind: 'refuse' }
   const all = endpoints.filter(({ address }) => address.family === family)
   const up = all.filter(({ state }) => state === 'up')
   const down = all.filter(({ state }) => state === 'down')

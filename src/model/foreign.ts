@@ -1,6 +1,7 @@
 /** Chains of other programs, and what the programs beside us do with forwarded packets. */
 import { type Bridge, describeBridge } from './bridge.ts'
 import { type Mark, printMark } from './gateway.ts'
+import type { ProxyName } from './via.ts'
 
 export interface ForeignChain {
   readonly family: 'inet' | 'ip' | 'ip6'
@@ -86,6 +87,16 @@ export type Obstacle =
       readonly why: string
     }
   | { readonly kind: 'bridge'; readonly bridge: Bridge }
+  /** A proxy that does not run as its forwards want it, or that ended by itself. */
+  | { readonly kind: 'proxy'; readonly proxy: ProxyName; readonly words: string }
+  | { readonly kind: 'certificate'; readonly proxy: ProxyName; readonly words: string }
+  | {
+      readonly kind: 'proxy-died'
+      readonly proxy: ProxyName
+      readonly why: string
+      readonly at: string
+      readonly running: boolean
+    }
   | { readonly kind: 'saved'; readonly file: string; readonly holds: 'table' | 'anchor' | 'rule' }
 
 export function describeObstacle(obstacle: Obstacle): string {
@@ -97,6 +108,14 @@ export function describeObstacle(obstacle: Obstacle): string {
       ? `${neighbour} could not be asked to admit the services opened here: ${why}`
       : `${forward} is not admitted by ${neighbour}: ${why}`
   }
+  if (obstacle.kind === 'proxy-died') {
+    const { proxy, why, at, running } = obstacle
+    return `${proxy} ended by itself at ${at} (${why}) and ${running ? 'was started again' : 'is being started again'}`
+  }
+  if (obstacle.kind === 'proxy')
+    return `${obstacle.proxy} does not serve its forwards as they are wanted, and goes on as it was: ${obstacle.words}`
+  if (obstacle.kind === 'certificate')
+    return `a forward through ${obstacle.proxy} has no certificate, or keeps its last one: ${obstacle.words}`
   const { chain, mark } = obstacle
   const what = chain.base?.ending ?? ''
   return `${printChain(chain)} drops forwarded packets that no rule of it accepts (${what}), those of forwards too; this admits them and nothing else: ${admission(chain, mark)}`

@@ -3,14 +3,14 @@ import { type Address, type Family, parseAddress, readAddress } from './address.
 import { whyUncheckable } from './check.ts'
 import { type Destination, printDestination } from './destination.ts'
 import { type ForwardDocument, forwardDocument, readDocument } from './document.ts'
-import { describeHealth, type Health, parseHealth, printHealth } from './health.ts'
+import { type Health, parseHealth, printHealth } from './health.ts'
 import { type Limits, parseInstant, parseOpenPerSource, parseRate, printRate } from './limits.ts'
-import { describeListen, type Listen, parseListen, printListen } from './listen.ts'
-import { countPorts } from './ports.ts'
+import { type Listen, listenFamily, parseListen, printListen } from './listen.ts'
 import { Problem, shown } from './problem.ts'
-import { describeSources, parseSources, printSource, type Sources } from './sources.ts'
+import { parseSources, printSource, type Sources } from './sources.ts'
 import { documentOfTarget, familiesTo, parseTarget, printTarget, type Target } from './target.ts'
 import { parseName, parseNote } from './text.ts'
+import { parseVia, printVia, type Via } from './via.ts'
 
 /** `auto` keeps the client's address and masquerades only where replies would not come back here. */
 export type SourceNat =
@@ -23,9 +23,9 @@ export type OnChange = 'drain' | 'cut' | 'keep'
 
 /**
  * Which of several targets a new connection goes to. `source`: the same one for all of one client address, as long as it
- * takes connections.
+ * takes connections. `least-connections`, which the kernel cannot count, needs a proxy.
  */
-export type Balance = 'random' | 'round-robin' | 'source'
+export type Balance = 'random' | 'round-robin' | 'source' | 'least-connections'
 
 /** When no target takes connections: `refuse` them at once (a reset, or ICMP port unreachable), or `keep` all in use. */
 type OnAllDown = 'refuse' | 'keep'
@@ -43,6 +43,8 @@ export interface Forward {
   readonly sourceNat: SourceNat
   readonly limits: Limits
   readonly onChange: OnChange
+  /** The proxy of this machine that it goes through; null: the kernel translates. */
+  readonly via: Via | null
   /** UTC instant, or null for ever. */
   readonly expires: string | null
   readonly note: string
@@ -55,7 +57,8 @@ export function parseForward(written: unknown, at = ''): Forward {
     typeof written === 'string' ? parseShort(written, at) : readDocument(forwardDocument, at, written)
   const field = (name: string) => (at === '' ? name : `${at}.${name}`)
   const listen = parseListen(field('listen'), doc.listen)
-  const targets = parseTargets(field('to'), doc.to, listen)
+  const via = parseVia(field, doc, listen)
+  const targets = parseTargets(field('to'), doc.to, listen, via)
   return {
     name: doc.name === undefined ? nameOf(listen) : parseName(field('name'), doc.name),
     listen,
@@ -64,9 +67,10 @@ export function parseForward(written: unknown, at = ''): Forward {
     onAllDown: doc.on_all_down ?? 'refuse',
     health: parseHealthOf(field('health'), doc.health, { listen, targets }),
     sources: parseFrom(field('from'), doc.from),
-    sourceNat: parseSourceNat(field('source_nat'), doc.source_nat ?? 'auto', { listen, targets }),
+    sourceNat: parseSourceNat(field('source_nat'), doc.source_nat ?? 'auto', { listen, targets, via }),
     limits: parseLimits(field('limits'), doc.limits),
     onChange: doc.on_change ?? 'drain',
+    via,
     expires: doc.expires === undefined ? null : parseInstant(field('expires'), instantText(doc.expires)),
     note: parseNote(field('note'), doc.note ?? ''),
     enabled: doc.enabled ?? true,
@@ -91,12 +95,17 @@ function parseShort(text: string, at: string): ForwardDocument {
   return { listen: listen.trim(), to: to.split(',').map((one) => one.trim()) }
 }
 
-function parseTargets(field: string, written: ForwardDocument['to'], listen: Listen): readonly Target[] {
+function parseTargets(
+  field: string,
+  written: ForwardDocument['to'],
+  listen: Listen,
+  via: Via | null,
+): readonly Target[] {
   const list = Array.isArray(written) ? written : [written]
   if (list.length === 0)
     throw Problem.of('bad-target', { field, value: '[]', why: 'a forward needs a target' })
   const at = (index: number) => (list.length > 1 ? `${field}[${index}]` : field)
-  const targets = list.map((one, index) => parseTarget(at(index), one, listen))
+  const targets = list.map((one, index) => parseTarget(at(index), one, listen, via))
   const own = targets.findIndex(({ destination }) => destination.kind === 'self')
   if (own >= 0 && targets.length > 1) {
     const why = 'a service of this machine stands alone, as nothing is translated'
@@ -157,9 +166,11 @@ function parseFrom(field: string, from: string | readonly string[] | undefined):
 function parseSourceNat(
   field: string,
   text: string,
-  forward: Pick<Forward, 'listen' | 'targets'>,
+  forward: Pick<Forward, 'listen' | 'targets' | 'via'>,
 ): SourceNat {
   if (text === 'auto') return { kind: text }
+  if (forward.via)
+    throw Problem.of('bad-source-nat', { field, value: `${shown(text)} (a proxy connects by itself)` })
   if (forward.targets.some(({ destination }) => destination.kind === 'self'))
     throw Problem.of('bad-source-nat', { field, value: `${shown(text)} (nothing is translated for self)` })
   if (text === 'preserve' || text === 'masquerade') return { kind: text }
@@ -206,6 +217,7 @@ export function printForward(forward: Forward): ForwardDocument {
       },
     }),
     ...(forward.onChange !== 'drain' && { on_change: forward.onChange }),
+    ...printVia(forward.via),
     ...(forward.expires && { expires: forward.expires }),
     ...(forward.note && { note: forward.note }),
     ...(!forward.enabled && { enabled: false }),
@@ -216,73 +228,19 @@ function printSourceNat(sourceNat: SourceNat): string {
   return sourceNat.kind === 'address' ? sourceNat.address.text : sourceNat.kind
 }
 
-/** The families in which the forward takes packets. */
-export function familiesOf({ targets, listen }: Pick<Forward, 'targets' | 'listen'>): readonly Family[] {
+/** The families in which the forward takes packets: those of its targets, or all that it listens in where a proxy takes them. */
+export function familiesOf({
+  targets,
+  listen,
+  via,
+}: Pick<Forward, 'targets' | 'listen' | 'via'>): readonly Family[] {
+  const only = listenFamily(listen)
+  if (via) return only === undefined ? [4, 6] : [only]
   const families = new Set(targets.flatMap((target) => familiesTo(target, listen)))
   return ([4, 6] as const).filter((family) => families.has(family))
-}
-
-/** The sentence of what is true: `tcp/8080 on any address -> 10.0.0.5:80, from anywhere, client address kept`. */
-export function describeForward(forward: Forward): string {
-  const { newPerSource, openPerSource } = forward.limits
-  return [
-    `${describeListen(forward.listen)} -> ${describeTargets(forward)}${describeMapping(forward)}`,
-    describeSources(forward.sources),
-    ...(isOwn(forward) ? [] : [describeSourceNat(forward.sourceNat)]),
-    ...(newPerSource ? [`at most ${printRate(newPerSource)} new connections per source`] : []),
-    ...(openPerSource ? [`at most ${openPerSource} open connections per source`] : []),
-    ...(forward.health ? [describeHealth(forward.health)] : []),
-    ...(forward.expires ? [`until ${forward.expires}`] : []),
-    ...(forward.enabled ? [] : ['switched off']),
-  ].join(', ')
 }
 
 /** Whether it opens a service of this machine. */
 export function isOwn({ targets }: Pick<Forward, 'targets'>): boolean {
   return targets.some(({ destination }) => destination.kind === 'self')
-}
-
-/** Whether new connections have more than one place to go to in some family. */
-function isPool({ targets }: Pick<Forward, 'targets'>): boolean {
-  const fixed = targets.flatMap(({ destination }) =>
-    destination.kind === 'address' ? [destination.address.family] : [],
-  )
-  return targets.length > fixed.length ? targets.length > 1 : new Set(fixed).size < fixed.length
-}
-
-const balanceWords = {
-  random: 'at random',
-  'round-robin': 'in turn',
-  source: 'by client address',
-} as const satisfies Record<Balance, string>
-
-function describeTargets(forward: Forward): string {
-  if (isOwn(forward)) return 'this machine itself'
-  const words = forward.targets.map((target) => {
-    const { weight, drain } = target
-    const more = [...(weight === 1 ? [] : [`weight ${weight}`]), ...(drain ? ['draining'] : [])]
-    return `${printTarget(target, forward.listen)}${more.length > 0 ? ` (${more.join(', ')})` : ''}`
-  })
-  return isPool(forward) ? `one of ${words.join(', ')} ${balanceWords[forward.balance]}` : words.join(' and ')
-}
-
-function describeMapping({ listen, targets }: Forward): string {
-  if (listen.kind === 'ping' || countPorts(listen.ports) === 1 || isOwn({ targets })) return ''
-  const words = new Set(targets.map(({ ports }) => mappingWords[ports.kind]))
-  return ` (${[...words].join('; ')})`
-}
-
-const mappingWords = { same: 'same port', from: 'port by port', all: 'all to one port' } as const
-
-function describeSourceNat(sourceNat: SourceNat): string {
-  switch (sourceNat.kind) {
-    case 'auto':
-      return 'client address kept'
-    case 'preserve':
-      return 'client address always kept'
-    case 'masquerade':
-      return "client address replaced by the gateway's"
-    case 'address':
-      return `client address replaced by ${sourceNat.address.text}`
-  }
 }

@@ -4,6 +4,7 @@ import { type Forward, familiesOf } from './forward.ts'
 import { type Listen, type Place, printListen, type Transport } from './listen.ts'
 import { eachPort } from './ports.ts'
 import { Problem } from './problem.ts'
+import { canShare, openingShared, whyNotShared } from './sharing.ts'
 
 /** Who holds one port of one protocol and family, by the place where it listens. */
 interface Slot {
@@ -23,18 +24,48 @@ export class Openings {
   readonly #ports = new Map<number, Slot>()
   readonly #pings = new Map<string, Forward>()
   readonly #addresses = new Map<string, number>()
+  /** Forwards that take one opening together, each another server name; the first of them holds it. */
+  readonly #shared = new Map<string, readonly Forward[]>()
 
   /** Throws `listen-taken` when the opening overlaps one that is held, and then holds nothing of it. */
   add(forward: Forward): void {
     const conflict = this.conflict(forward)
     if (conflict) throw conflict
+    const mates = this.matesOf(forward)
+    const shared = openingShared(forward)
+    if (shared !== undefined) this.#shared.set(shared, [...mates, forward])
+    if (mates.length > 0) return
+    this.#occupy(forward)
+  }
+
+  #occupy(forward: Forward): void {
     const { listen } = forward
     if (listen.kind === 'ping') this.#pings.set(listen.address.text, forward)
     else for (const key of portKeys(forward, listen)) occupy(this.#slot(key), listen.place, forward)
     this.#count(listen, 1)
   }
 
-  remove({ listen, ...forward }: Forward): void {
+  remove(forward: Forward): void {
+    const shared = openingShared(forward)
+    const mates = this.matesOf(forward)
+    if (shared !== undefined) {
+      if (mates.length > 0) this.#shared.set(shared, mates)
+      else this.#shared.delete(shared)
+    }
+    const [heir] = mates
+    if (heir && this.#meeting(heir)?.holder.name !== forward.name) return
+    this.#leave(forward)
+    if (heir) this.#occupy(heir)
+  }
+
+  /** The forwards that take the same opening for other server names. */
+  matesOf(forward: Forward): readonly Forward[] {
+    const shared = openingShared(forward)
+    if (shared === undefined) return []
+    return (this.#shared.get(shared) ?? []).filter(({ name }) => name !== forward.name)
+  }
+
+  #leave({ listen, ...forward }: Forward): void {
     if (listen.kind === 'ping') this.#pings.delete(listen.address.text)
     else {
       for (const key of portKeys(forward, listen)) {
@@ -50,6 +81,11 @@ export class Openings {
   conflict(forward: Forward): Problem | undefined {
     const meeting = this.#meeting(forward)
     if (!meeting) return undefined
+    const mates = [meeting.holder, ...this.matesOf(meeting.holder)]
+    if (canShare(meeting.holder, forward)) {
+      const why = mates.flatMap((mate) => whyNotShared(mate, forward) ?? []).at(0)
+      return why === undefined ? undefined : Problem.of('not-shared', why)
+    }
     return Problem.of('listen-taken', {
       listen: printListen(forward.listen),
       holder: meeting.holder.name,
@@ -176,11 +212,11 @@ function addressWords(place: Place, { listen }: Forward): string {
 }
 
 function* portKeys(
-  { targets }: Pick<Forward, 'targets'>,
+  { targets, via }: Pick<Forward, 'targets' | 'via'>,
   listen: Listen & { kind: 'ports' },
 ): Generator<number> {
   const { protocols, ports } = listen
-  for (const family of familiesOf({ targets, listen })) {
+  for (const family of familiesOf({ targets, via, listen })) {
     for (const protocol of protocols) {
       for (const port of eachPort(ports)) yield portKey(family, protocol, port)
     }

@@ -5,6 +5,7 @@ import type { ForwardDocument } from './document.ts'
 import { type Listen, listenFamily, printListen } from './listen.ts'
 import { mapPort, type PortMapping, parseMapping, printMapping } from './mapping.ts'
 import { Problem, shown } from './problem.ts'
+import type { Via } from './via.ts'
 
 export interface Target {
   readonly destination: Destination
@@ -21,13 +22,13 @@ const heaviest = 256
 type TargetDocument = Exclude<ForwardDocument['to'], readonly unknown[]>
 
 /** Parses `10.0.0.5`, `10.0.0.5:80`, `[fd00::5]:80`, `10.0.0.9:10000-10100`, `10.0.0.9:=80`, `self:80` against its opening. */
-export function parseTarget(field: string, written: TargetDocument, listen: Listen): Target {
+export function parseTarget(field: string, written: TargetDocument, listen: Listen, via: Via | null): Target {
   const { text, weight = 1, drain = false } = inParts(written)
   const { host, ports } = splitTarget(field, text)
-  const destination = parseDestination(field, text, host)
+  const destination = parseDestination(field, text, host, via !== null)
   const value = shown(text)
   const family = listenFamily(listen)
-  if (destination.kind === 'address' && family !== undefined && family !== destination.address.family)
+  if (!via && destination.kind === 'address' && family !== undefined && family !== destination.address.family)
     throw Problem.of('target-family', { field, value, listen: printListen(listen) })
   if (!Number.isInteger(weight) || weight < 1 || weight > heaviest) {
     const expected = `a whole number from 1 to ${heaviest}`

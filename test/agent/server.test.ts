@@ -4,8 +4,8 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readLines } from '../../src/agent/lines.ts'
 import { serve } from '../../src/agent/server.ts'
+import { readLines } from '../../src/lines.ts'
 
 const connected = (path: string) =>
   new Promise<Socket>((resolve) => {

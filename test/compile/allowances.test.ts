@@ -6,15 +6,18 @@ import { parseForward } from '../../src/model/forward.ts'
 import type { List } from '../../src/model/sources.ts'
 
 const told = (forward: object, lists: ReadonlyMap<string, List> = new Map()) =>
-  allowancesOf(parseForward({ name: 'one', listen: 'tcp/80', to: 'self:80', ...forward }), lists).map(
-    ({ protocol, ports: { first, last }, source, to, interface: by }) =>
-      [
-        `${protocol}/${first}-${last}`,
-        source.length === 0 ? `IPv${source.family}` : printPrefix(source),
-        to?.text ?? by,
-      ]
-        .filter((word) => word !== null)
-        .join(' '),
+  allowancesOf(
+    parseForward({ name: 'one', listen: 'tcp/80', to: 'self:80', ...forward }),
+    lists,
+    undefined,
+  ).map(({ protocol, ports: { first, last }, source, to, interface: by }) =>
+    [
+      `${protocol}/${first}-${last}`,
+      source.length === 0 ? `IPv${source.family}` : printPrefix(source),
+      to?.text ?? by,
+    ]
+      .filter((word) => word !== null)
+      .join(' '),
   )
 
 test('of anywhere: one for each family, protocol and range of ports', () => {

@@ -18,7 +18,8 @@ const flow: Flow = {
 const forward = { listen: 'tcp/8000-8001', to: ['10.0.0.5:80', '[fd00::5]:80'], from: '198.51.100.0/24' }
 
 function judging(forward: Forward) {
-  return { forward, endpoints: endpointsOf(forward, nothingKnown), admits: admitterOf(forward, new Map()) }
+  const endpoints = endpointsOf(forward, nothingKnown)
+  return { forward, endpoints, entrance: undefined, admits: admitterOf(forward, new Map()) }
 }
 
 describe('a flow', () => {

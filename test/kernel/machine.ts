@@ -1,5 +1,5 @@
 /** Everything that an agent touches, for an agent in this process. */
-import type { Machine } from '../../src/agent/agent.ts'
+
 import { Banning } from '../../src/agent/banning.ts'
 import { Beside } from '../../src/agent/beside.ts'
 import { openBootFile } from '../../src/agent/boot.ts'
@@ -8,6 +8,9 @@ import { machineClock } from '../../src/agent/health/checking.ts'
 import { checker } from '../../src/agent/health/checks.ts'
 import { openRecollection } from '../../src/agent/health/recollection.ts'
 import { Watching } from '../../src/agent/health/watching.ts'
+import { proxyKeeperAt } from '../../src/agent/keeping.ts'
+import type { Machine } from '../../src/agent/machine.ts'
+import { Proxying } from '../../src/agent/proxying.ts'
 import { openRecord } from '../../src/agent/record.ts'
 import { openWitness } from '../../src/agent/witness.ts'
 import type { Door } from '../../src/kernel/door.ts'
@@ -25,6 +28,10 @@ export function machineOf(door: Door, directory: string): Machine {
     bans: new Banning(door),
     containing: new Containing(() => undefined),
     watching: new Watching(checker(readHost), machineClock(), openRecollection(directory)),
+    proxying: new Proxying(
+      directory,
+      proxyKeeperAt(`${directory}/keeper.sock`, () => {}),
+    ),
     readHost,
   }
 }

@@ -29,7 +29,7 @@ interface Wishes {
   readonly takeOver?: boolean
 }
 
-type Part = 'up' | 'agent' | 'controller'
+type Part = 'up' | 'agent' | 'controller' | 'proxies'
 
 export interface Drawbridge {
   /** The API, through its socket. */
@@ -72,6 +72,7 @@ export async function startDrawbridge(
   const state = join(directory, 'state')
   const api = connect(join(state, 'run', 'api', 'api.sock'))
   const life = lifeOf(lab, state, under, words)
+  lab.defer(() => endProxies(join(state, 'run', 'proxy')))
   lab.defer(life.stop)
   await life.start()
   return {
@@ -137,6 +138,20 @@ function lifeOf(lab: Lab, state: string, under: readonly string[], words: readon
       await Promise.all(pids.map(gone))
     },
   }
+}
+
+/** Like what the kernel holds, they outlive Drawbridge. */
+async function endProxies(directory: string): Promise<void> {
+  const pids = ['haproxy.pid', 'nginx.pid'].flatMap((name) => pidIn(join(directory, name)) ?? [])
+  for (const pid of pids) {
+    try {
+      // All of its session: workers of one that was killed go on without it.
+      process.kill(-pid, 'SIGKILL')
+    } catch {
+      // It has ended by itself.
+    }
+  }
+  await Promise.all(pids.map(gone))
 }
 
 function pidIn(path: string): number | undefined {

@@ -1,6 +1,7 @@
 /** A forward as people write it, key by key; every wrong one is told what to write instead. */
 import { describe, expect, test } from 'vitest'
-import { describeForward, parseForward, printForward } from '../../src/model/forward.ts'
+import { describeForward } from '../../src/model/describing.ts'
+import { parseForward, printForward } from '../../src/model/forward.ts'
 import { expectClean, expectRefusal, problemOf } from './problems.ts'
 
 const web = { name: 'web', listen: 'tcp/8443', to: '10.0.0.5:443' }

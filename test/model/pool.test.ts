@@ -1,6 +1,7 @@
 /** Several targets, targets by name, and this machine itself as a target. */
 import { describe, expect, test } from 'vitest'
-import { describeForward, familiesOf, parseForward, printForward } from '../../src/model/forward.ts'
+import { describeForward } from '../../src/model/describing.ts'
+import { familiesOf, parseForward, printForward } from '../../src/model/forward.ts'
 import { problemOf } from './problems.ts'
 
 const forwardWith = (change: object) =>

@@ -8,7 +8,7 @@ import { expectRefusal } from './problems.ts'
 
 function targetOf(opening: string, text: string) {
   const listen = parseListen('listen', opening)
-  return { listen, target: parseTarget('to', text, listen) }
+  return { listen, target: parseTarget('to', text, listen, null) }
 }
 
 /** Where each port of the opening goes, as `8000>80`. */
@@ -59,7 +59,7 @@ describe('one meaning, one value', () => {
   ])('of %s is printed so that it can be read again: %s', (opening, text, printed) => {
     const { listen, target } = targetOf(opening, text)
     expect(printTarget(target, listen)).toBe(printed)
-    expect(parseTarget('to', printed, listen)).toEqual(target)
+    expect(parseTarget('to', printed, listen, null)).toEqual(target)
   })
 })
 

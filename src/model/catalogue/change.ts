@@ -12,6 +12,13 @@ export const changeProblems = {
     says: ({ listen, holder, shared }) => `listen: ${listen} overlaps the forward "${holder}" (${shared})`,
     remedy: ({ holder }) => `Pick another port, or close it first: drawbridge close ${holder}.`,
   }),
+  'not-shared': entry<{ listen: string; holder: string; why: string }>({
+    status: 409,
+    says: ({ listen, holder, why }) =>
+      `listen: ${listen} cannot be shared with the forward "${holder}": ${why}`,
+    remedy: () =>
+      'Forwards on one opening differ in sni and to; from and limits are the same for all, as the kernel cannot see a server name.',
+  }),
   'privileged-port': entry<{ listen: string; port: number }>({
     status: 400,
     says: ({ listen, port }) =>

@@ -96,6 +96,16 @@ export const inputProblems = {
     says: ({ field, value }) => `${field}: ${value} is over already, so the forward would never be open`,
     remedy: () => 'Give a time to come, for example with --for 2h.',
   }),
+  'needs-proxy': entry<{ field: string }>({
+    status: 400,
+    says: ({ field }) => `${field}: the kernel cannot do that, only a proxy can`,
+    remedy: ({ field }) => `Add via: haproxy beside it, or leave ${field} out.`,
+  }),
+  'bad-via': entry<Bad & { why: string }>({
+    status: 400,
+    says: ({ field, value, why }) => `${field}: ${value} does not go with this forward: ${why}`,
+    remedy: ({ field }) => `Leave ${field} out, or see "through a proxy" in docs/behaviour.md.`,
+  }),
   'bad-text': entry<Bad>({
     status: 400,
     says: ({ field, value }) => `${field}: ${value} is not plain text of at most 200 characters in one line`,

@@ -1,0 +1,224 @@
+/** Has the proxies of this machine serve the forwards that go through them, before the kernel leads anybody there. */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { certificateKey } from '../compile/proxy/haproxy.ts'
+import { type Passage, passagesOf } from '../compile/proxy/passages.ts'
+import {
+  type Course,
+  disagreement,
+  type PlainFacts,
+  stampPlace,
+  type Turn,
+  turnTo,
+  withLeaving,
+} from '../compile/proxy/turning.ts'
+import type { Obstacle } from '../model/foreign.ts'
+import type { ProxyName } from '../model/via.ts'
+import { haproxySocket } from '../proxy/protocol.ts'
+import { readCertificate } from './certificates.ts'
+import type { Holding } from './holding.ts'
+import type { ProxyKeeper } from './keeping.ts'
+
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>
+
+/** As long as somebody may be on the way to a port that nobody is sent to any more. */
+const leavingTime = 2000
+/** So often certificates are read again, as they are renewed in their files. */
+const renewal = 60_000
+/** So long it is told that a proxy has ended by itself. */
+const remembered = 600_000
+
+const names = ['haproxy', 'nginx'] as const
+
+export class Proxying {
+  readonly #directory: string
+  readonly #keeper: ProxyKeeper
+  readonly #courses = new Map<ProxyName, Course>()
+  readonly #troubles = new Map<string, Obstacle>()
+  /** The last good one of each, by `certificateKey`. */
+  readonly #certificates = new Map<string, { readonly name: string; readonly text: string }>()
+  /** Whether each is known to run as it was told. */
+  readonly #sure = new Set<ProxyName>()
+  #inTurn: InTurn | undefined
+  #holding: () => Holding | undefined = () => undefined
+  #leaving: NodeJS.Timeout | undefined
+
+  constructor(directory: string, keeper: ProxyKeeper) {
+    this.#directory = directory
+    this.#keeper = keeper
+  }
+
+  /** From now on proxies are kept as what is held says; `holding` gives that while it is known. */
+  watch(inTurn: InTurn, holding: () => Holding | undefined): void {
+    this.#inTurn = inTurn
+    this.#holding = holding
+    this.#keeper.onAway(() => {
+      this.#sure.clear()
+      this.#again(500)
+    })
+    setInterval(() => {
+      if (this.#certificates.size > 0) this.#again(0)
+    }, renewal).unref()
+  }
+
+  /** Proxies serve what is held, and still what they served. What one refuses is told in `obstacles`; it goes on as it was. */
+  async prepare(holding: Holding): Promise<void> {
+    for (const proxy of names) {
+      const former = this.#courses.get(proxy)
+      const passages = this.#passages(proxy, holding)
+      if (passages.length === 0 && !former) continue
+      await this.#turn(proxy, withLeaving(passages, former))
+      if (this.#isLeft(proxy, passages)) this.#settleSoon()
+    }
+  }
+
+  /** Nothing goes through proxies any more. */
+  async stop(): Promise<void> {
+    this.#courses.clear()
+    this.#troubles.clear()
+    for (const proxy of names) await this.#keeper.ask({ verb: 'stop', proxy }, false).catch(() => {})
+  }
+
+  /** What is wrong with proxies, for `status`. */
+  async obstacles(): Promise<readonly Obstacle[]> {
+    const known = [...this.#troubles.values()]
+    if (this.#courses.size === 0) return known
+    const { proxies } = await this.#keeper.ask({ verb: 'look' }, false).catch(() => ({ proxies: [] }))
+    const died = proxies.filter(
+      ({ proxy, diedAt }) => this.#courses.has(proxy) && Date.now() - Date.parse(diedAt) < remembered,
+    )
+    return [
+      ...known,
+      ...died.map(
+        ({ proxy, died: why, diedAt: at, running }) =>
+          ({ kind: 'proxy-died', proxy, why, at, running }) as const,
+      ),
+    ]
+  }
+
+  /** What HAProxy has counted since it was started, as its `show stat` says it. */
+  async statistics(): Promise<string> {
+    if (!this.#courses.has('haproxy')) return ''
+    const { answers } = await this.#keeper.ask({ verb: 'tell', commands: ['show stat'], text: null }, false)
+    return answers[0] ?? ''
+  }
+
+  #passages(proxy: ProxyName, holding: Holding): readonly Passage[] {
+    const { register, known } = holding
+    if (register.settings.locked) return []
+    const passages = passagesOf(proxy, holding.numbered([...known.entrances.keys()]), known)
+    return passages.filter((passage) => this.#isCertified(passage))
+  }
+
+  /** Whether what it needs to end TLS is there, if it does. */
+  #isCertified({ via }: Passage): boolean {
+    if (!via.tls) return true
+    const key = certificateKey(via.tls)
+    try {
+      const text = readCertificate(via.tls)
+      this.#certificates.set(key, { name: `certificate_${digest(text)}.pem`, text })
+      this.#troubles.delete(key)
+    } catch (error) {
+      const { message: words } = error as Error
+      this.#troubles.set(key, { kind: 'certificate', proxy: via.proxy, words })
+    }
+    return this.#certificates.has(key)
+  }
+
+  async #turn(proxy: ProxyName, passages: readonly Passage[]): Promise<void> {
+    const turn = turnTo(proxy, this.#courses.get(proxy), passages, this.#facts(proxy))
+    try {
+      const words = await this.#carryOut(proxy, turn)
+      if (words === '') {
+        this.#courses.set(proxy, turn.course)
+        this.#sure.add(proxy)
+      }
+      this.#tell(proxy, words)
+    } catch (error) {
+      this.#tell(proxy, (error as Error).message)
+    }
+  }
+
+  #tell(proxy: ProxyName, words: string): void {
+    if (words === '') this.#troubles.delete(proxy)
+    else this.#troubles.set(proxy, { kind: 'proxy', proxy, words })
+  }
+
+  /** Gives why it was not done; '' when it was. */
+  async #carryOut(proxy: ProxyName, turn: Turn): Promise<string> {
+    const sure = this.#sure.has(proxy)
+    if (turn.kind === 'none' && sure) return ''
+    const { passages } = turn.course
+    const stamp = digest(turn.course.text)
+    const text = turn.course.text.replace(stampPlace, stamp)
+    if (turn.kind === 'commands' && sure) {
+      const commands = [...turn.commands, 'show servers state']
+      const { answers } = await this.#keeper.ask({ verb: 'tell', commands, text })
+      if (disagreement(passages, answers.at(-1) ?? '') === '') return ''
+      // What it does not do over its runtime API it does with a new configuration.
+    }
+    const files = this.#filesOf(passages)
+    const { outcome, words } = await this.#keeper.ask({ verb: 'run', proxy, stamp, text, files })
+    return outcome === 'running' ? '' : outcome === 'missing' ? `${proxy} is not installed` : words
+  }
+
+  #filesOf(passages: readonly Passage[]): { name: string; text: string }[] {
+    const keys = new Set(passages.flatMap(({ via }) => (via.tls ? [certificateKey(via.tls)] : [])))
+    const files = [...keys].flatMap((key) => this.#certificates.get(key) ?? [])
+    return [...new Map(files.map((file) => [file.name, file])).values()]
+  }
+
+  #facts(proxy: ProxyName): PlainFacts {
+    const files = join(this.#directory, `${proxy}.files`)
+    return {
+      directory: this.#directory,
+      socket: join(this.#directory, haproxySocket),
+      // Where the kernel was started without IPv6, nobody can listen there.
+      families: existsSync('/proc/net/if_inet6') ? [4, 6] : [4],
+      certificates: new Map([...this.#certificates].map(([id, { name }]) => [id, join(files, name)])),
+    }
+  }
+
+  #isLeft(proxy: ProxyName, passages: readonly Passage[]): boolean {
+    return (this.#courses.get(proxy)?.passages.length ?? 0) > passages.length
+  }
+
+  /** When nobody is on the way to them any more, ports that are not used are given up. */
+  #settleSoon(): void {
+    clearTimeout(this.#leaving)
+    this.#leaving = setTimeout(() => this.#now(() => this.#settle()), leavingTime).unref()
+  }
+
+  async #settle(): Promise<void> {
+    const holding = this.#holding()
+    if (!holding) return
+    for (const proxy of names) {
+      const passages = this.#passages(proxy, holding)
+      if (!this.#isLeft(proxy, passages)) continue
+      if (passages.length > 0) await this.#turn(proxy, passages)
+      else {
+        await this.#keeper.ask({ verb: 'stop', proxy }, false).catch(() => {})
+        this.#courses.delete(proxy)
+        this.#troubles.delete(proxy)
+      }
+    }
+  }
+
+  /** As nothing may be as it was. */
+  #again(after: number): void {
+    const work = async () => {
+      const holding = this.#holding()
+      if (holding) await this.prepare(holding)
+    }
+    setTimeout(() => this.#now(work), after).unref()
+  }
+
+  #now(work: () => Promise<void>): void {
+    void this.#inTurn?.(work).catch(() => {})
+  }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+}

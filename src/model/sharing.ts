@@ -1,0 +1,34 @@
+/** Forwards that take one opening together: a proxy tells their connections apart by the server name of TLS. */
+import { isDeepStrictEqual } from 'node:util'
+import type { Forward } from './forward.ts'
+import { printListen } from './listen.ts'
+
+/** By what those know each other that may share; undefined: it shares with nobody. */
+export function openingShared({ listen, via }: Pick<Forward, 'listen' | 'via'>): string | undefined {
+  return via && via.sni !== null ? `${via.proxy} ${printListen(listen)}` : undefined
+}
+
+/** Whether both mean to take the same opening, each for its server name. */
+export function canShare(one: Forward, other: Forward): boolean {
+  const shared = openingShared(one)
+  return shared !== undefined && shared === openingShared(other)
+}
+
+/**
+ * Why these two cannot, though they mean to; undefined: they can. The kernel judges sources and limits by the first packet,
+ * before a server name is known, so those are the same for all.
+ */
+export function whyNotShared(
+  one: Forward,
+  other: Forward,
+): { listen: string; holder: string; why: string } | undefined {
+  const why = whyDifferent(one, other)
+  return why === undefined ? undefined : { listen: printListen(one.listen), holder: one.name, why }
+}
+
+function whyDifferent(one: Forward, other: Forward): string | undefined {
+  if (one.via?.sni === other.via?.sni) return `both take ${one.via?.sni}`
+  if (!isDeepStrictEqual(one.sources, other.sources)) return 'they admit different sources'
+  if (!isDeepStrictEqual(one.limits, other.limits)) return 'they have different limits'
+  return undefined
+}
