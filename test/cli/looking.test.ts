@@ -2,7 +2,8 @@ import { load } from 'js-yaml'
 import { expect, test } from 'vitest'
 import type { ForwardView } from '../../src/api/shapes.ts'
 import type { Terminal } from '../../src/cli/world.ts'
-import { noon, runIn, startApi, view } from './lab.ts'
+import type { NameView } from '../../src/model/naming.ts'
+import { noon, runIn, startApi, status, view } from './lab.ts'
 
 const games = view({
   name: 'games',
@@ -54,6 +55,43 @@ test('a wider terminal cuts nothing', async () => {
   const terminal = { width: 120, colour: false } as Terminal
   const { out } = await runIn(api.state, ['list'], { terminal })
   expect(out).toContain('10.0.0.9:10000-10100,[fd00::9]:10000-10100')
+})
+
+const app: NameView = {
+  name: 'app.example.org',
+  leads: ['10.0.0.5', '10.0.0.6'],
+  since: '2027-01-31T00:00:00.000Z',
+  ttl: 30,
+  next: null,
+  server: '10.0.0.53',
+  trouble: null,
+  left: [],
+}
+const silent: NameView = {
+  ...app,
+  trouble: { kind: 'failed', detail: 'silence from 10.0.0.53', since: '2027-01-31T01:00:00.000Z' },
+}
+const silentWords =
+  'app.example.org -> 10.0.0.5, 10.0.0.6, kept as of 2027-01-31T00:00:00.000Z: no answer (silence from 10.0.0.53) since 2027-01-31T01:00:00.000Z'
+
+test('list counts names in trouble, show says where each leads', async () => {
+  const api = await listing(view({ names: [app] }), view({ name: 'two', names: [silent], down: 1 }))
+  const { out } = await runIn(api.state, ['list'])
+  expect(out).toMatch(/^web .* on$/m)
+  expect(out).toMatch(/^two .* on, 1 down, 1 name in trouble$/m)
+  const good = await startApi(() => view({ names: [app] }))
+  expect((await runIn(good.state, ['show', 'web'])).out).toContain(
+    '\napp.example.org -> 10.0.0.5, 10.0.0.6 (ttl 30 s)\n',
+  )
+  const bad = await startApi(() => view({ names: [silent] }))
+  expect((await runIn(bad.state, ['show', 'web'])).out).toContain(`\n${silentWords}\n`)
+})
+
+test('status says which names are in trouble, of many the first', async () => {
+  const names = { count: 40, troubled: [silent], more: 2 }
+  const api = await startApi(() => status({ names }))
+  const { out } = await runIn(api.state, ['status'])
+  expect(out).toContain(`\nname: ${silentWords}\nand 2 more names in trouble\n`)
 })
 
 test('an empty list teaches three commands', async () => {

@@ -129,6 +129,20 @@ test('a name that leads nowhere yet is a warning, and the forward works as soon 
   expect(await served(lab)).toBe('server')
 })
 
+test('a name that loses a family is refused in that family, and UDP clients move with the name', async (t) => {
+  const { lab, dns, drawbridge } = await startScene(t, '10.0.0.5 app.example.org\nfd00::5 app.example.org\n')
+  for (const host of [lab.server, lab.other]) await host.answers('udp', 80)
+  await drawbridge.opens('tcp+udp/8080', 'app.example.org:80', { name: 'web' })
+  await goesTo(lab, 'server')
+  await goesTo(lab, 'server', 8080, lab.gateway.outside6)
+  const held = await lab.client.holds(lab.gateway.outside6, 8080, { protocol: 'udp' })
+  await dns.says('fd00::6 app.example.org\n')
+  await goesTo(lab, 'other', 8080, lab.gateway.outside6)
+  await expect.poll(() => served(lab), { timeout: 20_000 }).toBe('refused')
+  await expect.poll(async () => (await held.look()).identities, { timeout: 20_000 }).toContain('other')
+  await held.end()
+})
+
 test('a plan says where the name leads, and changes nothing', async (t) => {
   const { lab, drawbridge } = await startScene(t, '10.0.0.5 app.example.org short.lan.example.org\n')
   const plan = await drawbridge.cli(['open', 'tcp/8080', 'App.Example.ORG.:80', '--dry-run'])

@@ -67,8 +67,17 @@ function columnsOf(colour: boolean): readonly Column<ForwardView>[] {
       ...(colour && { paint: yellow }),
     },
     { title: 'CONNS', cell: ({ connections }) => String(connections), align: 'right' },
-    { title: 'STATE', cell: ({ state, down }) => (down === 0 ? state : `${state}, ${down} down`) },
+    { title: 'STATE', cell: stateWords },
   ]
+}
+
+function stateWords({ state, down, names }: ForwardView): string {
+  const troubled = names.filter(({ trouble }) => trouble !== null).length
+  return [
+    state,
+    ...(down === 0 ? [] : [`${down} down`]),
+    ...(troubled === 0 ? [] : [`${counted(troubled, 'name')} in trouble`]),
+  ].join(', ')
 }
 
 function targetWords({ to }: ForwardDocument): string {

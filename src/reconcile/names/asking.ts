@@ -30,8 +30,8 @@ export type Answer =
 /** `app.example.org`, or `srv:_http._tcp.example.org`. */
 export type AskName = (name: string) => Promise<Answer>
 
-/** A lost datagram is sent again once; then the next server has its turn. */
-const patience = { timeout: 2000, tries: 2 } as const
+/** In milliseconds. A lost datagram is sent again once, and the answer to the first is still taken; 3 s in all. */
+const patience = { timeout: 1000, tries: 2 } as const
 /** A server that was silent is asked last for so long, so that one dead server does not delay every name. */
 const silentFor = 30_000
 /** Longer chains of aliases are taken for a circle (unbound follows 11, BIND 16). */

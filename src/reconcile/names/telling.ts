@@ -31,7 +31,8 @@ export function locatingFirst(agent: AgentClient, { settle, places, namesIn }: A
   const located = async (message: PutMessage) => {
     const names = namesIn(message)
     if (names.length === 0) return []
-    await settle(names)
+    // What is remembered from before is good enough to begin with.
+    await settle(names.filter((name) => places(name).length === 0))
     return names.map((name) => writtenPlaces(name, places(name))).filter(({ at }) => at.length > 0)
   }
   return {

@@ -1,4 +1,6 @@
 /** What real name servers say, and what is made of it: dnsmasq and unbound on the loopback of this network. */
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Answer, asker } from '../../../src/reconcile/names/asking.ts'
 import { judge, type NameState, unasked } from '../../../src/reconcile/names/judging.ts'
@@ -225,6 +227,28 @@ describe('trouble', () => {
       expect(after.trouble).not.toBeNull()
     }
   })
+})
+
+test('a server that is silent delays one name, and then comes last', async () => {
+  const deaf = createSocket('udp4').bind(53, '127.0.53.4')
+  let heard = 0
+  deaf.on('message', () => {
+    heard += 1
+  })
+  await once(deaf, 'listening')
+  try {
+    const servers = ['127.0.53.4', first]
+    const question = asker(() => ({ servers, search: [], hosts: new Map() }))
+    expect(made(await question('app.example.org'))).toMatchObject({ server: first, trouble: null })
+    // Both families, each sent twice.
+    expect(heard).toBe(4)
+    expect(made(await question('six.example.org'))).toMatchObject({ server: first, trouble: null })
+    expect(heard).toBe(4)
+    const state = made(await ask('app.example.org', { servers: ['127.0.53.4'] }))
+    expect(state.trouble).toMatchObject({ kind: 'failed', detail: 'silence from 127.0.53.4' })
+  } finally {
+    deaf.close()
+  }
 })
 
 test('records that are changed under it are seen with the next question, and a server that was killed when it is back', async () => {
