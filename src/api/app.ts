@@ -61,6 +61,12 @@ const rotateRequest = z.strictObject({ keep: z.int().min(1) })
 const lockdownRequest = z.strictObject({ lift: z.boolean(), ...trial })
 const namesRequest = z.strictObject({ names: z.array(z.string().max(2000)).min(1), ...trial })
 const enableRequest = namesRequest.extend({ take_over: z.boolean().optional() })
+const drainRequest = z.strictObject({
+  name: z.string().max(2000),
+  targets: z.array(z.string().max(300)).min(1).max(1000),
+  drain: z.boolean(),
+  ...trial,
+})
 const downRequest = z.strictObject({ all: z.boolean() })
 
 export function buildApp(parts: AppParts): FastifyInstance {
@@ -171,6 +177,10 @@ function changingRoutes(
   app.post('/api/v1/disable', (request) => {
     const body = readDocument(namesRequest, '', request.body)
     return service.switch(body.names, false, asking(request, body))
+  })
+  app.post('/api/v1/drain', (request) => {
+    const body = readDocument(drainRequest, '', request.body)
+    return service.drain(body, asking(request, body))
   })
   app.post('/api/v1/plan', (request) => {
     const body = readDocument(applyRequest, '', request.body)

@@ -1,9 +1,10 @@
 /** Who asks, how sure they are, and whether they only want to know: what a request says beside what it wants. */
 import type { FastifyRequest } from 'fastify'
 import { readAddress } from '../model/address.ts'
+import { Problem } from '../model/problem.ts'
 import type { Session } from '../model/session.ts'
 import { parseNote } from '../model/text.ts'
-import type { Command, Origin } from '../store/store.ts'
+import type { Command, Origin, Store } from '../store/store.ts'
 import type { ApplyRequest, Trial } from './shapes.ts'
 
 export interface Asking {
@@ -72,4 +73,15 @@ export function originOf(
 ): Origin {
   const at = new Date(now).toISOString()
   return { actor, uid, address: from?.client.text ?? 'local', how, command, at, note }
+}
+
+/** Enters an act; a full disk must not keep anybody from taking the forwards out of the kernel. */
+export function enterAnyhow(store: Store, origin: Origin): void {
+  try {
+    store.record(origin)
+  } catch (error) {
+    if (!(error instanceof Problem && error.code === 'store-unwritable')) throw error
+    const { command, actor } = origin
+    process.stderr.write(`drawbridge: ${command} by ${actor} is not in the log, as it cannot be written\n`)
+  }
 }

@@ -8,6 +8,7 @@ import type {
   AuditPage,
   Changed,
   Difference,
+  DrainRequest,
   EnableRequest,
   ExposurePage,
   ForwardList,
@@ -45,6 +46,8 @@ export interface Client {
   readonly close: (wanted: NamesRequest) => Promise<Changed>
   readonly enable: (wanted: EnableRequest) => Promise<Changed>
   readonly disable: (wanted: NamesRequest) => Promise<Changed>
+  /** Has targets given no new connection, or some again. */
+  readonly drain: (wanted: DrainRequest) => Promise<Changed>
   readonly gateway: () => Promise<GatewayView>
   /** Everything on the machine that the outside can reach, or of these forwards alone whether it reaches them. */
   readonly exposure: (names?: readonly string[]) => Promise<ExposurePage>
@@ -78,6 +81,7 @@ export function connect(socketPath: string): Client {
     close: (wanted) => ask('POST', '/close', wanted),
     enable: (wanted) => ask('POST', '/enable', wanted),
     disable: (wanted) => ask('POST', '/disable', wanted),
+    drain: (wanted) => ask('POST', '/drain', wanted),
     gateway: () => ask('GET', '/gateway'),
     exposure: (names = []) =>
       ask(

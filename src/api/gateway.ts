@@ -10,7 +10,8 @@ import type { Names } from '../reconcile/names/names.ts'
 import type { Clock, Runner } from '../reconcile/runner.ts'
 import { undoing, withoutExpired } from '../store/record.ts'
 import type { Command, CommitOptions, Origin, Store } from '../store/store.ts'
-import { type Asking, originOf } from './asking.ts'
+import { type Asking, enterAnyhow, originOf } from './asking.ts'
+import { drained } from './draining.ts'
 import { findForward, historyAfter, logView, pendingView } from './reading.ts'
 import {
   isOver,
@@ -22,7 +23,7 @@ import {
   renews,
   sameOpening,
 } from './refusals.ts'
-import type { ApplyRequest, Changed, LogView, OpenRequest, Plan } from './shapes.ts'
+import type { ApplyRequest, Changed, DrainRequest, LogView, OpenRequest, Plan } from './shapes.ts'
 import { Sight } from './sight.ts'
 import { concernsOwn, outcomeOf } from './targets.ts'
 import { type Wanted, type Weighed, weigh } from './weighing.ts'
@@ -84,6 +85,13 @@ export class GatewayService {
       const put = [...forwards].map((forward) => ({ ...forward, enabled }))
       return { change: { ...noChange, put }, named: put }
     })
+  }
+
+  /** Has targets given no new connection, or some again. */
+  drain(request: DrainRequest, asking: Asking): Promise<Changed> {
+    return this.#change({ ...asking, privileged: true }, request.drain ? 'drain' : 'undrain', () =>
+      drained(this.#parts.store, request),
+    )
   }
 
   /** Keeps every forward shut, for the moment of danger, so nothing has to be confirmed; or lifts that again. */
@@ -183,21 +191,10 @@ export class GatewayService {
   async down(all: boolean, asking: Asking): Promise<void> {
     const { pending } = this.#parts.store
     if (pending && !all) throw Problem.of('unconfirmed', { base: pending.base, deadline: pending.deadline })
-    this.#enter(this.#originOf(asking, all ? 'down --all' : 'down'))
+    enterAnyhow(this.#parts.store, this.#originOf(asking, all ? 'down --all' : 'down'))
     if (!all) return
     await this.#parts.agent.ask({ verb: 'clear' })
     this.#parts.runner.stop()
-  }
-
-  /** A full disk must not keep anybody from taking the forwards out of the kernel. */
-  #enter(origin: Origin): void {
-    try {
-      this.#parts.store.record(origin)
-    } catch (error) {
-      if (!(error instanceof Problem && error.code === 'store-unwritable')) throw error
-      const { command, actor } = origin
-      process.stderr.write(`drawbridge: ${command} by ${actor} is not in the log, as it cannot be written\n`)
-    }
   }
 
   /**

@@ -73,7 +73,7 @@ export interface Deed {
   readonly address: string
   /** `cli`, `api`, `expiry`, `revert` or `health`; the first schema knew `rollback` and `lockdown` too. */
   readonly how: string
-  /** What was asked for: open, close, enable, disable, apply, rollback, lockdown, lift, confirm, rotate, accept, down, down --all, expiry, revert or health. */
+  /** What was asked for: open, close, enable, disable, drain, undrain, apply, rollback, lockdown, lift, confirm, rotate, accept, down, down --all, expiry, revert or health. */
   readonly command: string
   readonly note: string
   /** Covers this entry and, through the one before it, all older ones. */
@@ -258,6 +258,14 @@ export interface NamesRequest extends Trial {
 export interface EnableRequest extends NamesRequest {
   /** Services of this machine on the same port may be hidden. */
   readonly take_over?: boolean | undefined
+}
+
+/** Targets of one forward, as they are written or by their hosts. */
+export interface DrainRequest extends Trial {
+  readonly name: string
+  readonly targets: readonly string[]
+  /** True: they are given no new connection; false: they are again. */
+  readonly drain: boolean
 }
 
 export interface LockdownRequest extends Trial {

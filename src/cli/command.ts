@@ -21,6 +21,7 @@ export interface Options {
   readonly onChange?: 'drain' | 'cut' | 'keep'
   readonly balance?: 'random' | 'round-robin' | 'source'
   readonly onAllDown?: 'refuse' | 'keep'
+  readonly health?: string
   readonly note?: string
   readonly disabled?: boolean
   readonly privileged?: boolean

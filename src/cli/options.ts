@@ -59,6 +59,10 @@ export const openOptions: readonly Option[] = [
     'refuse',
     'keep',
   ]),
+  new Option(
+    '--health <CHECK>',
+    'take dead targets out: tcp, or with more as in a file, such as http,path=/healthz,every=2s',
+  ),
   new Option('--new-per-source <RATE>', 'new connections per source address, such as 30/s, 100/m or 1000/h'),
   new Option('--open-per-source <COUNT>', 'connections open at the same time per source address'),
   new Option('--on-change <HOW>', 'what becomes of established connections when the forward changes').choices(
@@ -108,6 +112,11 @@ export const auditOptions: readonly Option[] = [
     '--rotate <COUNT>',
     'move all but the newest COUNT entries to archives; they stay part of the log',
   ),
+]
+
+export const drainOptions: readonly Option[] = [
+  new Option('--wait <DURATION>', 'say when the last connection has ended, and fail when it has not by then'),
+  ...changeOptions,
 ]
 
 export const lockdownOptions: readonly Option[] = [

@@ -4,6 +4,7 @@ import { Problem } from '../model/problem.ts'
 import { asProblem, declare, type Options } from './command.ts'
 import { changingCommands } from './commands/changing.ts'
 import { completingCommands } from './commands/completing.ts'
+import { drainingCommands } from './commands/draining.ts'
 import { exposingCommands } from './commands/exposing.ts'
 import { fileCommands } from './commands/files.ts'
 import { lookingCommands } from './commands/looking.ts'
@@ -17,6 +18,7 @@ import type { World } from './world.ts'
 const specs = [
   ...runningCommands,
   ...changingCommands,
+  ...drainingCommands,
   ...lookingCommands,
   ...exposingCommands,
   ...fileCommands,

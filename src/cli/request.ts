@@ -76,6 +76,7 @@ function wishesOf(options: Options, now: number): Omit<ForwardDocument, 'listen'
     ...(name !== undefined && { name }),
     ...(balance && { balance }),
     ...(onAllDown && { on_all_down: onAllDown }),
+    ...(options.health !== undefined && { health: healthOf(options.health) }),
     ...(from && { from }),
     ...(sourceNat !== undefined && { source_nat: sourceNat }),
     ...((newPerSource !== undefined || openPerSource !== undefined) && {
@@ -86,6 +87,17 @@ function wishesOf(options: Options, now: number): Omit<ForwardDocument, 'listen'
     ...(note !== undefined && { note }),
     ...(disabled && { enabled: false }),
   }
+}
+
+/** `http,path=/healthz,fall=2`: the keys of a file, of which some are numbers there. */
+function healthOf(text: string): ForwardDocument['health'] {
+  const [check = '', ...pairs] = text.split(',')
+  if (pairs.length === 0) return check
+  const keys = pairs.map((pair) => {
+    const [, key = pair, value = ''] = /^([^=]*)=(.*)$/.exec(pair) ?? []
+    return [key, ['port', 'fall', 'rise'].includes(key) ? Number(value) : value]
+  })
+  return { check, ...Object.fromEntries(keys) } as ForwardDocument['health']
 }
 
 /** `anywhere` is what leaving it out means. An empty text stays one: `--from "$UNSET"` must not open to the world. */

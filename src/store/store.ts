@@ -9,6 +9,8 @@ export type Command =
   | 'close'
   | 'enable'
   | 'disable'
+  | 'drain'
+  | 'undrain'
   | 'apply'
   | 'rollback'
   | 'lockdown'

@@ -22,6 +22,14 @@ test.each([
   expect(forwardOf(operands)).toEqual({ listen: 'tcp/8443', to })
 })
 
+test.each([
+  ['tcp', 'tcp'],
+  ['http,path=/a=b,every=2s,fall=2,port=81', { check: 'http', path: '/a=b', every: '2s', fall: 2, port: 81 }],
+  ['http,path', { check: 'http', path: '' }],
+])('--health %s', (health, wanted) => {
+  expect(forwardOf(['tcp/1', '10.0.0.5'], { health }).health).toEqual(wanted)
+})
+
 test('every wish has its key', () => {
   const request = openRequestOf(
     ['tcp/443', '10.0.0.5'],

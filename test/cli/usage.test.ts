@@ -11,6 +11,8 @@ const commands = [
   'enable',
   'disable',
   'lockdown',
+  'drain',
+  'undrain',
   'list',
   'show',
   'exposure',

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { ForwardDocument, GatewayDocument } from '../../src/model/document.ts'
 import { parseForward } from '../../src/model/forward.ts'
 import { defaultSettings, parseGateway, type Written } from '../../src/model/gateway.ts'
+import type { HealthDocument } from '../../src/model/health.ts'
 import { Problem } from '../../src/model/problem.ts'
 import { noChange, Register } from '../../src/model/register.ts'
 
@@ -125,6 +126,15 @@ const expires = fc
 
 const note = fc.stringMatching(/^[ -~äöü日本🙂]{0,60}$/u)
 
+/** Such as any opening may have. */
+const healths = fc.constantFrom<HealthDocument[]>(
+  'icmp',
+  { check: 'tcp', port: 80, every: '60s', fall: 1 },
+  { check: 'https', port: 8443, path: '/a?b', status: '404,200-299', body: 'ok 🙂', host: 'a.example' },
+  { check: 'dns', port: 53, name: 'a.example', answer: 'FD00::7', rise: 9 },
+  { check: 'udp', port: 9, send: '\0\xff', answer: 'x', every: '1s', timeout: '500ms' },
+)
+
 export const forwardDocuments: fc.Arbitrary<ForwardDocument> = opening.chain((listen) =>
   fc.record(
     {
@@ -138,6 +148,7 @@ export const forwardDocuments: fc.Arbitrary<ForwardDocument> = opening.chain((li
       source_nat: fc.constantFrom('auto', 'preserve', 'masquerade'),
       limits,
       on_change: fc.constantFrom('drain', 'cut', 'keep'),
+      health: healths,
       expires,
       note,
       enabled: fc.boolean(),

@@ -48,6 +48,22 @@ export const changeProblems = {
     remedy: () =>
       'Have it listen on the address that is to be reached, or on all (listen_addresses in postgresql.conf, bind in redis.conf), and open it again. Otherwise it would take route_localnet, which opens local services to neighbours.',
   }),
+  'no-such-target': entry<{ name: string; value: string; known: string; nearest: string }>({
+    status: 404,
+    says: ({ name, value }) => `${name} has no target ${value}`,
+    remedy: ({ nearest, known }) => (nearest ? `Did you mean ${nearest}?` : `Its targets: ${known}.`),
+  }),
+  'drains-itself': entry<{ name: string }>({
+    status: 400,
+    says: ({ name }) => `${name} opens a service of this machine, beside which there is no other target`,
+    remedy: ({ name }) => `Keep new connections away with: drawbridge disable ${name}.`,
+  }),
+  'still-draining': entry<{ count: number; what: string; within: string }>({
+    status: 504,
+    says: ({ count, what, within }) =>
+      `${count === 1 ? 'one connection' : `${count} connections`} to ${what} did not end within ${within}`,
+    remedy: () => 'It gets no new one. Wait longer, or see what is left with: drawbridge show NAME.',
+  }),
   'no-such-container': entry<{ forward: string; name: string; nearest: string }>({
     status: 400,
     says: ({ forward, name }) => `${forward}: there is no container ${name} on this machine`,
