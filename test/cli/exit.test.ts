@@ -25,6 +25,7 @@ const failures = [
   'no-such-route',
   'no-such-target',
   'not-in-step',
+  'not-shared',
   'nothing-to-confirm',
   'old-connection',
   'old-session',
