@@ -10,9 +10,10 @@ import { savedCopies } from '../neighbours/saved.ts'
 import { Admitting } from './admitting.ts'
 import { follower } from './guarding.ts'
 import type { Holding } from './holding.ts'
+import type { Admitted } from './protocol.ts'
 
 /** A change is not answered earlier than neighbours have been asked, unless that takes longer than this. */
-const patience = 5000
+const patience = 10_000
 
 export class Beside {
   readonly #door: Door
@@ -83,10 +84,11 @@ export class Beside {
     if (!same) await this.#attend().catch(() => this.#look?.())
   }
 
-  /** What stands against services that are to be admitted, once their neighbours have been asked, or that they have not yet. */
-  async admitted(): Promise<readonly Obstacle[]> {
-    await Promise.race([this.#admitting.settled(), sleep(patience, undefined, { ref: false })])
-    return this.#admitting.obstacles
+  /** What stands against services that are to be admitted, when neighbours have been asked, or as far as they have. */
+  async admitted(): Promise<Admitted> {
+    const settled = this.#admitting.settled().then(() => true)
+    const over = await Promise.race([settled, sleep(patience, false, { ref: false })])
+    return { over, obstacles: this.#admitting.obstacles }
   }
 
   /** From now on nothing is let through or admitted. */

@@ -28,7 +28,7 @@ const patience = {
   others: 15_000,
   bans: 15_000,
   ban: 60_000,
-  admitted: 15_000,
+  admitted: 30_000,
   holders: 15_000,
   containers: 15_000,
   probe: 15_000,

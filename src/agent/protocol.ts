@@ -165,6 +165,12 @@ export interface FactsAnswer {
   readonly obstacles: readonly Obstacle[]
 }
 
+export interface Admitted {
+  /** Every neighbour has been asked for all of it. */
+  readonly over: boolean
+  readonly obstacles: readonly Obstacle[]
+}
+
 export interface Counted {
   readonly number: number
   readonly connections: number
@@ -184,7 +190,7 @@ export interface AnswerOf {
   /** `whole-wanted`: the agent does not know what was before. */
   readonly ban: { readonly outcome: 'taken' | 'whole-wanted' }
   readonly locate: Record<never, never>
-  readonly admitted: readonly Obstacle[]
+  readonly admitted: Admitted
   readonly holders: readonly Holder[]
   readonly endpoints: readonly EndpointView[]
   readonly health: HealthSummary

@@ -52,10 +52,10 @@ export function openedAnew(
 export async function loopbackProblems(
   agent: AgentClient,
   forwards: readonly Forward[],
-  { listeners }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<readonly Problem[]> {
   const barred = forwards
-    .flatMap((one) => servingOf(one, listeners))
+    .flatMap((one) => servingOf(one, surroundings))
     .filter(({ kind }) => kind === 'loopback')
   return (await withHolders(agent, barred)).map(({ forward, what, addresses, service }) =>
     Problem.of('loopback-only', { name: forward.name, what, service, addresses: addresses.join(' and ') }),
@@ -69,11 +69,11 @@ export async function loopbackProblems(
 export async function openedSentences(
   agent: AgentClient,
   opened: Opened,
-  { listeners }: Surroundings,
+  surroundings: Surroundings,
   mood: Mood,
 ): Promise<readonly string[]> {
   if (opened.forwards.length === 0) return []
-  const serving = opened.forwards.flatMap((one) => servingOf(one, listeners))
+  const serving = opened.forwards.flatMap((one) => servingOf(one, surroundings))
   const told = serving.filter(({ kind }) => kind !== (opened.inForce ? 'partly' : 'loopback'))
   const machine = await agent.ask({ verb: 'exposed' }).catch(() => undefined)
   const barred = machine ? barredOf(machine, opened.allowances, opened.mark) : []

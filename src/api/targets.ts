@@ -19,12 +19,16 @@ export async function outcomeOf(
   concernsOwn: boolean,
 ): Promise<Outcome> {
   const names = forwards.flatMap(({ name, enabled }) => (enabled ? [name] : [])).slice(0, mostForwards)
-  const [reaches, obstacles] = await Promise.all([
+  const [reaches, admitted] = await Promise.all([
     names.length === 0 ? [] : agent.ask({ verb: 'probe', names }).catch(() => []),
-    concernsOwn ? agent.ask({ verb: 'admitted' }).catch(() => []) : [],
+    concernsOwn ? agent.ask({ verb: 'admitted' }).catch(() => undefined) : undefined,
   ])
   return {
-    warnings: [...reaches.filter(isDead).map(deadTarget), ...obstacles.map(describeObstacle)],
+    warnings: [
+      ...reaches.filter(isDead).map(deadTarget),
+      ...(admitted?.obstacles ?? []).map(describeObstacle),
+      ...(admitted?.over === false ? [slowFirewall] : []),
+    ],
     reached: reaches.filter((one) => !isDead(one)).map(describeReach),
   }
 }
@@ -40,6 +44,9 @@ export function concernsOwn(register: Register, change: Change): boolean {
   const wide = putLists.length + removeLists.length > 0 || settings !== null
   return named.some(isOwn) || (wide && first !== undefined)
 }
+
+const slowFirewall =
+  'a firewall of this machine is still being told what is open here: drawbridge status says so when it refuses'
 
 function deadTarget(reach: Reach): string {
   return `${reach.forward}: ${describeReach(reach)}; the forward is open all the same`

@@ -1,7 +1,8 @@
 /** Who serves what a forward opens of this machine's own. */
 import type { Forward } from './forward.ts'
 import type { Listener } from './listeners.ts'
-import { printPorts } from './ports.ts'
+import { intersect } from './match.ts'
+import { type PortRange, printPorts } from './ports.ts'
 
 /** `loopback`: reached from this machine alone; `elsewhere`: at other addresses of it only; `partly`: at some of all. */
 export interface Serving {
@@ -15,8 +16,14 @@ export interface Serving {
   readonly addresses: readonly string[]
 }
 
+interface Known {
+  readonly listeners: readonly Listener[]
+  /** Ports for this machine's own questions: a UDP socket there is told from a service by nothing, and is not among those. */
+  readonly ephemeral: readonly PortRange[]
+}
+
 /** What is not as it should be, by protocol. Several ports are in order when one of them is. */
-export function servingOf(forward: Forward, listeners: readonly Listener[]): readonly Serving[] {
+export function servingOf(forward: Forward, { listeners, ephemeral }: Known): readonly Serving[] {
   const { listen } = forward
   if (listen.kind === 'ping') return []
   return listen.protocols.flatMap((protocol): readonly Serving[] => {
@@ -29,7 +36,10 @@ export function servingOf(forward: Forward, listeners: readonly Listener[]): rea
     const [listener] = some
     const addresses = [...new Set(some.map(({ address }) => address))]
     const told = { forward, what, listener: listener ?? null, addresses }
-    if (!listener) return [{ ...told, kind: 'nobody' }]
+    if (!listener) {
+      const mayBe = protocol === 'udp' && intersect(listen.ports, ephemeral).length > 0
+      return mayBe ? [] : [{ ...told, kind: 'nobody' }]
+    }
     const reached = addresses.filter((address) => !isLoopback(address))
     if (reached.length === 0) return [{ ...told, kind: 'loopback' }]
     if (reached.some((address) => isEverywhere(address))) return []

@@ -1,5 +1,6 @@
 /** Services of the gateway itself that are opened, beside a real ufw whose input policy is deny. */
 import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { amount } from '../amount.ts'
@@ -72,6 +73,11 @@ describe.runIf(canRunUfw)('with ufw active', () => {
       /^ufw .*it admits services opened here by rules with the comment "drawbridge: NAME"/m,
     )
     expect(await status()).not.toMatch(/conflict/)
+    const { exposures } = await drawbridge.api.exposure()
+    expect(exposures.find(({ name }) => name === 'pg')).toMatchObject({
+      state: 'open',
+      rule: expect.stringMatching(/admitted by ufw/),
+    })
     await drawbridge.closes('pg')
     expect(await asks(5432, office)).toBe('timeout')
     expect(files()).toEqual(before.files)
@@ -96,11 +102,13 @@ describe.runIf(canRunUfw)('with ufw active', () => {
         ['a rule more of the operator', ['allow', '9001/tcp']],
       ] as const
     ).slice(0, amount(3, 6)),
-  )('%s: it is open after it, to its sources alone', { timeout: 60_000 }, async ([, ...commands]) => {
+  )('%s: it is open after it, to its sources alone', { timeout: 120_000 }, async ([what, ...commands]) => {
     await drawbridge.opens('tcp/5432', 'self:5432', { name: 'pg', from: [office, office6] })
     expect(await asks(5432, office)).toBe('gateway')
     for (const command of commands) await ufw.runs(...command)
+    const began = performance.now()
     await eventually(5432, office).toBe('gateway')
+    console.log(`open again ${Math.round(performance.now() - began)} ms after: ${what}`)
     await eventually(5432, office6).toBe('gateway')
     expect(await asks(5432, stranger)).toBe('timeout')
     expect(await asks(5433, office)).toBe('timeout')
@@ -193,7 +201,7 @@ describe.runIf(canRunUfw)('with ufw active', () => {
     await drawbridge.api.close({ names: ['at', 'on'] })
   })
 
-  test('an end, and a trial that nobody confirms, take the rule away', { timeout: 60_000 }, async () => {
+  test('an end, and a trial that nobody confirms, take the rule away', { timeout: 120_000 }, async () => {
     const soon = new Date(Date.now() + 4000).toISOString().replace(/\.\d+Z$/, 'Z')
     await drawbridge.opens('tcp/5432', 'self:5432', { name: 'pg', from: office, expires: soon })
     expect(tuples().join()).toMatch(/5432/)
@@ -248,5 +256,29 @@ describe.runIf(canRunUfw)('with ufw active', () => {
     await ufw.runs('enable')
     await eventually(5432, office).toBe('gateway')
     expect(tuples().join()).toMatch(/5432/)
+  })
+
+  test('an ufw that takes its time holds up nothing else', { timeout: 120_000 }, async () => {
+    await drawbridge.cli(['down', '--all'])
+    const slowly = 'mount --bind "$1/slow" /usr/sbin/ufw && shift && exec "$@"'
+    const directory = join(ufw.etc, '..')
+    await lab.gateway.run('sh', ['-ec', 'cp /usr/sbin/ufw "$1/real"', 'sh', directory])
+    await writeFile(join(directory, 'slow'), `#!/bin/sh\nsleep 3\nexec ${directory}/real "$@"\n`, {
+      mode: 0o755,
+    })
+    const slow = [...ufw.under, 'unshare', '--mount', 'sh', '-ec', slowly, 'ufw', directory]
+    const other = await startDrawbridge(lab, slow)
+    const done: string[] = []
+    const opening = other
+      .opens('tcp/5434', 'self:5434', { name: 'own', from: office })
+      .then(() => done.push('opened here'))
+    await expect.poll(async () => (await other.api.status(0)).generation, patient).toBe(1)
+    await other.opens('tcp/8000', lab.server.at(80), { name: 'web' })
+    done.push('sent on')
+    await opening
+    expect(done).toEqual(['sent on', 'opened here'])
+    expect(await asks(5434, office)).toBe('gateway')
+    await other.cli(['down', '--all'])
+    expect(tuples().join()).not.toMatch(/5434/)
   })
 })

@@ -139,6 +139,13 @@ describe('before it is opened', () => {
     await answering.stop()
   })
 
+  test('of UDP on a port for the own questions of this machine, as WireGuard has, it is not said', async () => {
+    expect((await opens('udp/7000', 'self:7000')).stderr).toMatch(/nobody listens on udp\/7000/)
+    await lab.gateway.answers('udp', 51820)
+    expect((await opens('udp/51820', 'self:51820')).stderr).not.toMatch(/nobody/)
+    expect(await asks(51820, office, 'udp')).toBe('gateway')
+  })
+
   test('a listener on another address is said, with the address', async () => {
     expect((await opens('tcp/6380', 'self:6380')).stderr).toMatch(
       /serves tcp\/6380 on 10\.0\.0\.1 only; at other addresses of this machine nobody answers/,

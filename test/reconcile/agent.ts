@@ -69,6 +69,8 @@ export function memoryAgent(): MemoryAgent {
         return []
       case 'containers':
         return noContainers
+      case 'admitted':
+        return { over: true, obstacles: [] }
       case 'locate':
         return {}
       case 'weigh':
@@ -89,7 +91,6 @@ export function memoryAgent(): MemoryAgent {
           forwarding: [],
         }
       case 'listeners':
-      case 'admitted':
       case 'sessions':
       case 'holders':
       case 'probe':
