@@ -24,6 +24,8 @@ export function nginxText(passages: readonly Passage[], facts: ProxyFacts): stri
     '  proxy_connect_timeout 3s;',
     `  proxy_timeout ${idle};`,
     '  proxy_socket_keepalive on;',
+    // Each direction ends by itself, as it does without a proxy (since nginx 1.21.4).
+    '  proxy_half_close on;',
     '  tcp_nodelay on;',
     // A server name has up to 253 characters.
     '  map_hash_bucket_size 512;',
@@ -44,6 +46,8 @@ function upstreams(passage: Passage): string[] {
   const { id, balance, servers } = passage
   return passage.entries.flatMap(({ port }) => [
     `  upstream ${id}_${port} {`,
+    // So that all its workers count together.
+    `    zone ${id}_${port} ${64 + servers.length}k;`,
     ...balances[balance].map((line) => `    ${line};`),
     ...servers.map((server) => `    server ${place(server, port)}${share(server)};`),
     ...(servers.length === 0 ? ['    server 192.0.2.1:1 down;'] : []),
