@@ -32,6 +32,8 @@ const patience = {
   holders: 15_000,
   containers: 15_000,
   probe: 15_000,
+  trace: 30_000,
+  prove: 15_000,
   witness: 15_000,
   sessions: 15_000,
 } as const

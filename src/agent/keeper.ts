@@ -169,7 +169,8 @@ function leftOf(before: Skeleton, after: Skeleton): Leftovers {
   }
 }
 
-function skeletonFor(holding: Holding, used: readonly string[]): Skeleton {
+/** The static part that this needs. */
+export function skeletonFor(holding: Holding, used: readonly string[]): Skeleton {
   return skeletonOf({ mark: holding.register.settings.mark, used })
 }
 

@@ -20,6 +20,8 @@ export type Question = AgentMessage & {
     | 'health'
     | 'turns'
     | 'probe'
+    | 'trace'
+    | 'prove'
     | 'sessions'
     | 'counts'
     | 'witness'
@@ -44,7 +46,7 @@ export function answerQuestion(
   holding: Holding,
   question: Question,
 ): Promise<AnswerOf[Question['verb']]> | AnswerOf[Question['verb']] {
-  const { door, beside, witness, containing, watching } = machine
+  const { door, beside, witness, containing, watching, tracing } = machine
   switch (question.verb) {
     case 'listeners':
       return door.listeners()
@@ -66,6 +68,10 @@ export function answerQuestion(
       return watching.turnsAfter(question.epoch, question.after)
     case 'probe':
       return probe(door, holding, question.names)
+    case 'trace':
+      return tracing.trace(holding, question)
+    case 'prove':
+      return tracing.prove(holding, question.names)
     case 'sessions':
       return door.sessions(question.ports)
     case 'counts':

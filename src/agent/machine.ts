@@ -9,6 +9,7 @@ import type { Containing } from './containing.ts'
 import type { Watching } from './health/watching.ts'
 import type { Proxying } from './proxying.ts'
 import type { SkeletonRecord } from './record.ts'
+import type { Tracing } from './tracing.ts'
 import type { Witness } from './witness.ts'
 
 /** Everything outside that the agent touches. */
@@ -23,5 +24,6 @@ export interface Machine {
   readonly containing: Containing
   readonly watching: Watching
   readonly proxying: Proxying
+  readonly tracing: Tracing
   readonly readHost: () => HostFacts
 }

@@ -26,6 +26,7 @@ import { Proxying } from './proxying.ts'
 import { openRecord } from './record.ts'
 import { serve } from './server.ts'
 import { journalRepair, journalTurn, spokenRepair, spokenTurn } from './telling.ts'
+import { Tracing } from './tracing.ts'
 import { openWitness } from './witness.ts'
 
 const { values } = parseArgs({
@@ -53,6 +54,7 @@ const machine = {
   containing: new Containing(),
   watching: new Watching(checker(readHost), machineClock(), openRecollection(own)),
   proxying: new Proxying(join(run, 'proxy'), proxyKeeperAt(join(run, 'proxy', keeperSocket), callKeeper)),
+  tracing: new Tracing({ door, readHost }),
   readHost,
 }
 const agent = new Agent(machine)
@@ -84,8 +86,11 @@ async function serveAgent(): Promise<void> {
   const socket = join(run, 'agent', 'agent.sock')
   // A target that is silent must hold up neither a change nor a repair.
   const probing = oneAfterTheOther()
+  const tracing = oneAfterTheOther()
   const turns: Partial<Record<AgentMessage['verb'], typeof inTurn>> = {
     probe: probing,
+    trace: tracing,
+    prove: tracing,
     // These wait for programs of others, and change nothing.
     admitted: (work) => work(),
     containers: (work) => work(),

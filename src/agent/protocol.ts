@@ -15,8 +15,10 @@ import type { PortRange } from '../model/ports.ts'
 import type { ProblemDetails } from '../model/problem.ts'
 import type { Reach } from '../model/reach.ts'
 import type { Session } from '../model/session.ts'
+import type { Trace } from '../model/trace.ts'
 import type { Repairs } from './healing.ts'
 import type { Turns } from './health/turns.ts'
+import type { Proof } from './tracing.ts'
 import type { Place } from './witness.ts'
 
 const generation = z.int().min(0)
@@ -115,6 +117,17 @@ export const agentMessage = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('containers') }),
   /** Whether the targets of these forwards answer. */
   z.strictObject({ verb: z.literal('probe'), names: z.array(z.string()).max(20) }),
+  /** Sends a probe to an opening of a forward, and says what became of it. */
+  z.strictObject({
+    verb: z.literal('trace'),
+    name: z.string(),
+    from: z.string().max(100),
+    protocol: z.enum(['tcp', 'udp']).optional(),
+    port: z.int().min(1).max(65535).optional(),
+    size: z.int().optional(),
+  }),
+  /** The same to some of these forwards, from somebody whom each admits. */
+  z.strictObject({ verb: z.literal('prove'), names: z.array(z.string()).max(20) }),
   /** Who has a TCP connection to one of these ports of this machine. */
   z.strictObject({ verb: z.literal('sessions'), ports: z.array(z.int().min(1).max(65535)).max(100) }),
   /** Connections, refusals and limit drops of all forwards, or of those numbered. */
@@ -197,6 +210,8 @@ export interface AnswerOf {
   readonly turns: Turns
   readonly containers: Containers
   readonly probe: readonly Reach[]
+  readonly trace: Trace
+  readonly prove: readonly Proof[]
   readonly sessions: readonly Session[]
   readonly counts: readonly Counted[]
   /** The newest entry that the agent has seen; another one than that which it was shown when it knows another log. */

@@ -10,6 +10,7 @@ import type { LookForExposure } from './exposing.ts'
 import type { GatewayService, Parts } from './gateway.ts'
 import { type GatewayReader, namesView, pendingView } from './reading.ts'
 import type { Repairs, Status } from './shapes.ts'
+import { trace } from './tracing.ts'
 
 export interface AppParts extends Parts {
   readonly service: GatewayService
@@ -42,6 +43,14 @@ const wishes = {
 const openRequest = z.strictObject({ forward: z.union([z.string(), forwardDocument]), ...wishes })
 const applyRequest = z.strictObject({ gateway: z.unknown(), prune: z.boolean().optional(), ...wishes })
 const rollbackRequest = z.strictObject({ to: z.int().optional(), ...trial })
+
+const traceRequest = z.strictObject({
+  name: z.string().max(2000),
+  from: z.string().max(100),
+  protocol: z.enum(['tcp', 'udp']).optional(),
+  port: z.int().min(1).max(65535).optional(),
+  size: z.int().optional(),
+})
 
 const named = z.strictObject({ name: z.string().max(2000) })
 const generationText = z.string().regex(/^\d{1,15}$/)
@@ -137,6 +146,7 @@ function readingRoutes(app: FastifyInstance, parts: AppParts): void {
     const { name = [] } = readDocument(exposureQuery, '', request.query)
     return exposure([name].flat())
   })
+  app.post('/api/v1/trace', (request) => trace(parts, readDocument(traceRequest, '', request.body)))
   app.get('/api/v1/gateway', async () => reader.written())
   app.get('/api/v1/history', async (request) => {
     const { most = '50', after = '0' } = readDocument(historyQuery, '', request.query)

@@ -2,6 +2,7 @@
 import { request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { Problem, type ProblemDetails } from '../model/problem.ts'
+import type { Trace } from '../model/trace.ts'
 import { whoAsks } from './asker.ts'
 import type {
   ApplyRequest,
@@ -22,6 +23,7 @@ import type {
   Plan,
   RollbackRequest,
   Status,
+  TraceRequest,
 } from './shapes.ts'
 
 export interface AuditQuery {
@@ -51,6 +53,8 @@ export interface Client {
   readonly gateway: () => Promise<GatewayView>
   /** Everything on the machine that the outside can reach, or of these forwards alone whether it reaches them. */
   readonly exposure: (names?: readonly string[]) => Promise<ExposurePage>
+  /** Sends a probe and tells its way. */
+  readonly trace: (wanted: TraceRequest) => Promise<Trace>
   readonly plan: (wanted: ApplyRequest) => Promise<Plan>
   readonly apply: (wanted: ApplyRequest) => Promise<Changed>
   /** One page of the audit log: after an entry, or the first one of what is wanted. */
@@ -88,6 +92,7 @@ export function connect(socketPath: string): Client {
         'GET',
         `/exposure${names.length > 0 ? `?${new URLSearchParams(names.map((name): [string, string] => ['name', name]))}` : ''}`,
       ),
+    trace: (wanted) => ask('POST', '/trace', wanted),
     plan: (wanted) => ask('POST', '/plan', wanted),
     apply: (wanted) => ask('POST', '/apply', wanted),
     audit: (wanted) => ask('GET', `/audit${queryOf({ ...wanted })}`),

@@ -245,6 +245,18 @@ export interface ApplyRequest extends Trial {
   readonly take_over?: boolean | undefined
 }
 
+/** A probe as if it came from `from`, which is an address. */
+export interface TraceRequest {
+  /** Of a forward, or its opening. */
+  readonly name: string
+  readonly from: string
+  /** Left out: the first of the opening. */
+  readonly protocol?: 'tcp' | 'udp' | undefined
+  readonly port?: number | undefined
+  /** Bytes of the packet, which must not be fragmented then. */
+  readonly size?: number | undefined
+}
+
 export interface RollbackRequest extends Trial {
   /** The generation to go back to; left out: the one before the present one. */
   readonly to?: number | undefined

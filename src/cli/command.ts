@@ -11,6 +11,9 @@ export interface Options {
   readonly state?: string
   readonly output?: Format
   readonly all?: boolean
+  readonly proto?: 'tcp' | 'udp'
+  readonly port?: string
+  readonly size?: string
   readonly wait?: string
   readonly name?: string
   readonly from?: readonly string[]

@@ -9,6 +9,9 @@ export const wouldChange = 3
 /** `exposure` only: something is open that nobody declared. */
 export const undeclared = 3
 
+/** `trace` only: the probe was not answered. */
+export const unanswered = 3
+
 /** Conflicts that the operator's own input made; other conflicts (a stale generation) are failures. */
 const badInput: readonly string[] = ['listen-taken', 'loopback-only', 'name-taken', 'shadows-listener']
 

@@ -119,6 +119,15 @@ export const drainOptions: readonly Option[] = [
   ...changeOptions,
 ]
 
+export const traceOptions: readonly Option[] = [
+  new Option('--from <ADDRESS>', 'whose packet it is to be: the address of a client')
+    .argParser(collect)
+    .makeOptionMandatory(),
+  new Option('--proto <PROTO>', 'of an opening for both (default: its first)').choices(['tcp', 'udp']),
+  new Option('--port <PORT>', 'of an opening with several ports (default: its first)'),
+  new Option('--size <BYTES>', 'make the packet so large, and not to be fragmented: asks about the MTU'),
+]
+
 export const lockdownOptions: readonly Option[] = [
   new Option('--lift', 'open the forwards again'),
   ...changeOptions,

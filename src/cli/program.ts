@@ -10,6 +10,7 @@ import { fileCommands } from './commands/files.ts'
 import { lookingCommands } from './commands/looking.ts'
 import { pastCommands } from './commands/past.ts'
 import { runningCommands } from './commands/running.ts'
+import { tracingCommands } from './commands/tracing.ts'
 import { done, exitCodeOf, invalid } from './exit.ts'
 import { outputOption, stateOption } from './options.ts'
 import { printProblem } from './output.ts'
@@ -21,6 +22,7 @@ const specs = [
   ...drainingCommands,
   ...lookingCommands,
   ...exposingCommands,
+  ...tracingCommands,
   ...fileCommands,
   ...pastCommands,
   ...completingCommands,

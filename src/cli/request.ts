@@ -1,9 +1,9 @@
 /** From what was typed after `open` to the request. Values are checked by the server, once for all clients. */
-import type { OpenRequest, Trial } from '../api/shapes.ts'
+import type { OpenRequest, TraceRequest, Trial } from '../api/shapes.ts'
 import type { ForwardDocument } from '../model/document.ts'
 import { parseDuration, parseInstant } from '../model/limits.ts'
 import type { Options } from './command.ts'
-import { anywhereAndMore, badGeneration, badWhen, missing, unquotedArrow } from './problems.ts'
+import { anywhereAndMore, badGeneration, badWhen, missing, misused, unquotedArrow } from './problems.ts'
 
 const example = 'drawbridge open tcp/8443 10.0.0.5:443'
 
@@ -19,6 +19,26 @@ export function openRequestOf(
     // The note is the forward's, and so the history's.
     ...trialOf(withoutNote),
   }
+}
+
+export function traceRequestOf(name: string, { from = [], proto, port, size }: Options): TraceRequest {
+  const [source = '', another] = from
+  if (another !== undefined) throw misused('--from takes one address here', 'Send one probe after the other.')
+  return {
+    name,
+    from: source,
+    ...(proto && { protocol: proto }),
+    ...(port !== undefined && { port: wholeNumber('--port', port) }),
+    ...(size !== undefined && { size: wholeNumber('--size', size) }),
+  }
+}
+
+function wholeNumber(flag: string, text: string): number {
+  if (/^\d{1,5}$/.test(text)) return Number(text)
+  throw misused(
+    `${flag} takes a number, not ${text}`,
+    `For example: drawbridge trace web --from 198.51.100.7 ${flag} 1500`,
+  )
 }
 
 /** What the operator knows to be unusual, and means. */

@@ -2,10 +2,8 @@
 import type { ForeignChain } from '../model/foreign.ts'
 import { untorn } from './dump.ts'
 import type { Netlink } from './netlink.ts'
-import { type ChainInfo, familyNames, ownTables, readChains } from './ruleset.ts'
+import { type ChainInfo, familyNames, hookNames, ownTables, readChains } from './ruleset.ts'
 import { readForwardVerdict } from './verdicts.ts'
-
-const hooks = ['prerouting', 'input', 'forward', 'output', 'postrouting'] as const
 
 export function readForeignChains(netlink: Netlink): ForeignChain[] {
   return untorn(netlink, (reader) =>
@@ -21,7 +19,7 @@ function baseOf(netlink: Netlink, chain: ChainInfo): ForeignChain['base'] {
   if (!chain.hook) return null
   const { type, drops } = chain
   const base = {
-    hook: hooks[chain.hook.number] ?? 'prerouting',
+    hook: hookNames[chain.hook.number] ?? 'prerouting',
     priority: chain.hook.priority,
     type,
     drops,

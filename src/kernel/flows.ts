@@ -2,6 +2,8 @@
 import ipaddr from 'ipaddr.js'
 import type { Flow } from '../compile/flows.ts'
 import type { Mark } from '../model/gateway.ts'
+import type { Probe } from '../model/trace/step.ts'
+import { encodeFields } from './fields.ts'
 import { KernelError, type Netlink } from './netlink.ts'
 import {
   answerAttributes,
@@ -105,8 +107,38 @@ function addressText(bytes: Buffer | undefined): string {
   return bytes.length === 4 ? bytes.join('.') : new ipaddr.IPv6([...bytes]).toRFC5952String()
 }
 
+/** What `endFlow` has to know of a probe, whoever has taken it. */
+export function trackedProbe(probe: Probe): Pick<TrackedFlow, 'family' | 'handle'> {
+  const { family: of, protocol: name, source, sourcePort, destination, port } = probe
+  const [four, field] = [of === 4, of === 4 ? ('ipv4_addr' as const) : ('ipv6_addr' as const)]
+  const number = (value: number) => Buffer.from([value >> 8, value & 0xff])
+  const numbers = { tcp: 6, udp: 17, icmp: four ? 1 : 58 }
+  const [echo, identifier] = [
+    four ? { type: 5, code: 6, id: 4 } : { type: 8, code: 9, id: 7 },
+    number(sourcePort),
+  ]
+  const original = single(0, 0, 0, (to) => {
+    to.nest(tuple.ip, () => {
+      to.attribute(four ? address.source4 : address.source6, encodeFields([field], source))
+      to.attribute(four ? address.destination4 : address.destination6, encodeFields([field], destination))
+    })
+    to.nest(tuple.protocol, () => {
+      to.attribute(protocol.number, Buffer.from([numbers[name]]))
+      if (name === 'icmp') {
+        to.attribute(echo.id, identifier)
+        to.attribute(echo.type, Buffer.from([four ? 8 : 128]))
+        to.attribute(echo.code, Buffer.from([0]))
+      } else {
+        to.attribute(protocol.sourcePort, number(sourcePort))
+        to.attribute(protocol.destinationPort, number(port))
+      }
+    })
+  })
+  return { family: of, handle: { [flowAttributes.original]: original.subarray(20) } }
+}
+
 /** Ends a flow: its next packet is judged as the first of a new connection. A flow already gone is no error. */
-export function endFlow(netlink: Netlink, flow: TrackedFlow): void {
+export function endFlow(netlink: Netlink, flow: Pick<TrackedFlow, 'family' | 'handle'>): void {
   tell(netlink, DELETE, flow, 'ending a connection')
 }
 
@@ -121,7 +153,7 @@ export function remarkFlow(netlink: Netlink, flow: TrackedFlow, from: Mark, to: 
 function tell(
   netlink: Netlink,
   type: number,
-  flow: TrackedFlow,
+  flow: Pick<TrackedFlow, 'family' | 'handle'>,
   doing: string,
   more: (to: MessageWriter) => void = () => {},
 ): void {

@@ -34,6 +34,11 @@ export function forwardsFrom(family: Family, name: string): boolean {
   return read(family === 4 ? join(interfaces4, name, 'forwarding') : switches[6]) !== '0'
 }
 
+/** How strictly what comes by this interface must have its way back there: 0 not, 1 by the same one, 2 by any (ip-sysctl.rst). */
+export function reversePathOf(name: string): number {
+  return Math.max(...['all', name].map((one) => Number(read(join(interfaces4, one, 'rp_filter')))))
+}
+
 /** Former values are kept in `directory`, durable before a switch is turned, so that a crash cannot lose them. */
 export function openForwarding(directory: string): Forwarding {
   const path = join(directory, 'former-sysctl.json')

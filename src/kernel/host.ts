@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os'
 import { readAddress } from '../model/address.ts'
 import type { PortRange } from '../model/ports.ts'
 import { readEphemeralPorts } from './ports.ts'
+import { isProbeDevice } from './tracing/device.ts'
 
 export interface HostFacts {
   /** Every address of every interface, canonical text. */
@@ -31,6 +32,6 @@ function readLinks(text: string): string[] {
     .split('\n')
     .slice(2)
     .flatMap((line) => line.trim().split(':')[0] || [])
-    .filter((name) => name !== 'lo')
+    .filter((name) => name !== 'lo' && !isProbeDevice(name))
     .sort()
 }

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Family } from '../model/address.ts'
+import { probeTable } from '../model/trace/step.ts'
 import { orEmpty } from './dump.ts'
 import type { Netlink } from './netlink.ts'
 import {
@@ -26,7 +27,7 @@ const NF_DROP = 0
 const DEVICE_PREFIX = 2
 
 /** Our own tables: whoever asks about other programs leaves them out. */
-export const ownTables: ReadonlySet<string> = new Set([tableName, `${tableName}_anchor`])
+export const ownTables: ReadonlySet<string> = new Set([tableName, `${tableName}_anchor`, probeTable])
 
 /** The families of tables that see packets of IPv4 or IPv6 as such, as nft calls them. */
 export const familyNames: Readonly<Record<number, 'inet' | 'ip' | 'ip6'>> = { 1: 'inet', 2: 'ip', 10: 'ip6' }
@@ -36,6 +37,27 @@ interface Hook {
   readonly priority: number
   /** Names of devices, or beginnings of them with a `*` (Linux 6.16); only where the kernel calls it for devices. */
   readonly devices: readonly string[]
+}
+
+/** Of every kind of table. */
+export const tableFamilies: Readonly<Record<number, string>> = {
+  ...familyNames,
+  3: 'arp',
+  5: 'netdev',
+  7: 'bridge',
+}
+
+export const hookNames = ['prerouting', 'input', 'forward', 'output', 'postrouting'] as const
+const inetHooks = [...hookNames, 'ingress'] as const
+const netdevHooks = ['ingress', 'egress'] as const
+const NETDEV = 5
+
+export function hookNameOf({ family, hook }: ChainInfo): string {
+  return (family === NETDEV ? netdevHooks : inetHooks)[hook?.number ?? -1] ?? ''
+}
+
+export function isIngress(chain: ChainInfo): boolean {
+  return hookNameOf(chain) === 'ingress'
 }
 
 export interface ChainInfo {

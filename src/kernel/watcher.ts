@@ -5,6 +5,7 @@
  * Source: nf_tables_commit() and nf_tables_gen_notify() in net/netfilter/nf_tables_api.c, rtnetlink(7).
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import { probeTable } from '../model/trace/step.ts'
 import { hearingOf } from './denials/hearing.ts'
 import type { DenialChange, Interest } from './denials/places.ts'
 import { asLoaded, bpf, type Ear, listen, wholeMessage } from './listening.ts'
@@ -39,6 +40,7 @@ const NFNLGRP_NFTABLES = 7
 const NEWGEN = (10 << 8) | 15
 const generation = { pid: 2, name: 3 } as const
 const ours = Buffer.from('drawbridge\0')
+const probing = Buffer.from(`${probeTable}\0`)
 const portAt = 12
 const hearing = hearingOf(interest)
 let touched = false
@@ -61,8 +63,9 @@ const table: Ear = {
     if (type !== NEWGEN) {
       const own = isAbout(ours, bytes, start)
       touched ||= own
-      elsewhere ||= !own
-      if (!own) hearing.hear(type, bytes.subarray(start, end))
+      if (own || isAbout(probing, bytes, start)) return
+      elsewhere = true
+      hearing.hear(type, bytes.subarray(start, end))
       return
     }
     if (touched && !ownsSocket(port)) {

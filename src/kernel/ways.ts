@@ -11,6 +11,7 @@ import { attributes } from './nfnetlink.ts'
 
 const libc = koffi.load('libc.so.6')
 const indexToName = libc.func('const char *if_indextoname(uint32_t index, _Out_ uint8_t *name)')
+const nameToIndex = libc.func('uint32_t if_nametoindex(const char *name)')
 
 const RTM_GETROUTE = 26
 const RTM_NEWNEIGH = 28
@@ -23,7 +24,7 @@ const NTF_USE = 1
 const failed = 0x01 | 0x20 // NUD_INCOMPLETE, NUD_FAILED
 const resolved = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80
 const families = { 4: 2, 6: 10 } as const
-const route = { destination: 1, interface: 4, gateway: 5, via: 18 } as const
+const route = { destination: 1, source: 2, arrival: 3, interface: 4, gateway: 5, via: 18 } as const
 const neighbourAddress = 1
 const routeMessageLength = 12
 const neighbourMessageLength = 12
@@ -50,6 +51,59 @@ export function findWay(netlink: Netlink, address: Address): Way | undefined {
     next: nextHop(parts, address),
     isDefault: matched !== undefined && matched.readUInt8(1) === 0,
   }
+}
+
+export interface WayInQuestion {
+  readonly source: string
+  readonly destination: string
+  /** The interface by which the packet comes. */
+  readonly by: string
+}
+
+/** Where a packet goes, or the error by which the kernel refuses it, as a number of errno(3). */
+export type WayIn =
+  | { readonly kind: 'way'; readonly interface: string; readonly next: string }
+  | { readonly kind: 'refused'; readonly errno: number }
+
+/** Has the kernel route a packet as it would one from the wire, rp_filter and forwarding included (inet_rtm_getroute). */
+export function findWayIn(netlink: Netlink, { source, destination, by }: WayInQuestion): WayIn {
+  const [from, to] = [parseAddress('source', source), parseAddress('destination', destination)]
+  const index = Buffer.alloc(4)
+  index.writeUInt32LE(nameToIndex(by))
+  const request = withAttributes(message(RTM_GETROUTE, 0, routeMessageLength, route.destination, to), [
+    [route.source, encodeFields([from.family === 4 ? 'ipv4_addr' : 'ipv6_addr'], from.text)],
+    [route.arrival, index],
+  ])
+  const bits = to.family === 4 ? 32 : 128
+  request.writeUInt8(bits, 17)
+  request.writeUInt8(bits, 18)
+  try {
+    const found =
+      netlink.request(request, 'asking for the way of a packet')[0]?.body ?? Buffer.alloc(routeMessageLength)
+    const parts = attributes(found.subarray(routeMessageLength))
+    const leaves = parts.get(route.interface)?.readUInt32LE(0) ?? 0
+    return {
+      kind: 'way',
+      interface: indexToName(leaves, Buffer.alloc(16)) ?? '',
+      next: nextHop(parts, to).text,
+    }
+  } catch (error) {
+    if (error instanceof KernelError) return { kind: 'refused', errno: error.errno }
+    throw error
+  }
+}
+
+function withAttributes(request: Buffer, more: readonly (readonly [type: number, value: Buffer])[]): Buffer {
+  const parts = more.map(([type, value]) => {
+    const part = Buffer.alloc(4 + ((value.length + 3) & ~3))
+    part.writeUInt16LE(4 + value.length, 0)
+    part.writeUInt16LE(type, 2)
+    part.set(value, 4)
+    return part
+  })
+  const whole = Buffer.concat([request, ...parts])
+  whole.writeUInt32LE(whole.length, 0)
+  return whole
 }
 
 /** The interface by which each of these is reached, of those that are. */

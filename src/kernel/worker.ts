@@ -6,14 +6,16 @@ import { layoutOf } from '../compile/sets.ts'
 import type { Address } from '../model/address.ts'
 import type { Mark } from '../model/gateway.ts'
 import type { Listener } from '../model/listeners.ts'
+import type { Probe } from '../model/trace/step.ts'
 import { readBridges } from './bridges.ts'
 import { readForeignChains } from './chains.ts'
 import { readIpset, readIpsetHeads } from './denials/ipsets.ts'
 import type { Interest, Place } from './denials/places.ts'
 import { readDenials } from './denials/reading.ts'
 import { destroyLocal } from './destroying.ts'
+import { untorn } from './dump.ts'
 import { readFilters } from './filters/reading.ts'
-import { endFlow, readFlows, remarkFlow, type TrackedFlow } from './flows.ts'
+import { endFlow, readFlows, remarkFlow, type TrackedFlow, trackedProbe } from './flows.ts'
 import { readHolders } from './holders.ts'
 import { openNft, openOwner } from './libnftables.ts'
 import { readLinks, readPrograms } from './links.ts'
@@ -22,11 +24,20 @@ import { NETLINK_ROUTE, NETLINK_SOCK_DIAG, openNetlink } from './netlink.ts'
 import { readOthers } from './others/reading.ts'
 import { readReturnPaths } from './returning.ts'
 import { readDefaultInterfaces } from './routes.ts'
+import { type ChainInfo, readChains, readRules } from './ruleset.ts'
 import { readServices } from './services.ts'
 import { readSessions } from './sessions.ts'
 import { readChainNames, readFingerprint, readSetNames } from './structure.ts'
 import { countElements, readSet, writeDifference } from './table.ts'
-import { findWay, readNeighbour, readWays, useNeighbour, type Way } from './ways.ts'
+import {
+  findWay,
+  findWayIn,
+  readNeighbour,
+  readWays,
+  useNeighbour,
+  type Way,
+  type WayInQuestion,
+} from './ways.ts'
 
 /** Enough for a transaction of 64,000 forwards and their options. */
 const bufferBytes = 256 * 1024 * 1024
@@ -36,6 +47,10 @@ const routes = openNetlink(4 * 1024 * 1024, NETLINK_ROUTE)
 const sockets = openNetlink(4 * 1024 * 1024, NETLINK_SOCK_DIAG)
 const nft = openNft()
 const owner = openOwner()
+const prober = openOwner()
+
+/** A chain as netlink names its table. */
+type ChainPlace = Pick<ChainInfo, 'family' | 'table'> & { readonly chain: string }
 
 const calls = {
   /** The socket by which elements are written. */
@@ -81,6 +96,17 @@ const calls = {
   /** Runs nft text by a socket that owns what it makes, until it is let go. */
   own: (text: string) => owner.own(text),
   letGo: () => owner.letGo(),
+  /** The same, for the table of a probe. */
+  ownProbe: (text: string) => prober.own(text),
+  letGoProbe: () => prober.letGo(),
+  /** What connection tracking remembers of a probe. */
+  endProbe: (probe: Probe) => endFlow(netlink, trackedProbe(probe)),
+  /** Where routing would send a packet that comes in. */
+  wayIn: (question: WayInQuestion) => findWayIn(routes, question),
+  /** Every chain of every table, and the handles of the rules of one. */
+  chains: () => untorn(netlink, readChains),
+  ruleHandles: ({ family, table, chain }: ChainPlace) =>
+    untorn(netlink, (reader) => readRules(reader, family, table, chain).map(({ handle }) => Number(handle))),
   /** Commits a difference; gives the added elements that are not there afterwards. */
   write: (difference: Difference) => writeDifference(netlink, difference),
   /** What each of these elements has counted. */

@@ -12,6 +12,7 @@ import { proxyKeeperAt } from '../../src/agent/keeping.ts'
 import type { Machine } from '../../src/agent/machine.ts'
 import { Proxying } from '../../src/agent/proxying.ts'
 import { openRecord } from '../../src/agent/record.ts'
+import { Tracing } from '../../src/agent/tracing.ts'
 import { openWitness } from '../../src/agent/witness.ts'
 import type { Door } from '../../src/kernel/door.ts'
 import { openForwarding } from '../../src/kernel/forwarding.ts'
@@ -32,6 +33,7 @@ export function machineOf(door: Door, directory: string): Machine {
       directory,
       proxyKeeperAt(`${directory}/keeper.sock`, () => {}),
     ),
+    tracing: new Tracing({ door, readHost }),
     readHost,
   }
 }

@@ -94,11 +94,14 @@ export function memoryAgent(): MemoryAgent {
       case 'sessions':
       case 'holders':
       case 'probe':
+      case 'prove':
         return []
       case 'health':
         return nothingChecked
       case 'turns':
         return { epoch: 'memory', last: 0, turns: [] }
+      case 'trace':
+        throw Problem.of('trace-unable', { words: 'there is no kernel' })
       case 'counts':
         return [...forwards.values()]
           .filter((number) => message.numbers?.includes(number) ?? true)

@@ -7,6 +7,22 @@ export const inputProblems = {
     says: ({ field, value }) => `${field}: ${value} is not an IPv4 or IPv6 address`,
     remedy: () => 'Write an address such as 10.0.0.5 or fd00::5 (with a port: 10.0.0.5:80 or [fd00::5]:80).',
   }),
+  'trace-source': entry<{ source: string; why: string }>({
+    status: 400,
+    says: ({ source, why }) => `a probe cannot come from ${source}: ${why}`,
+    remedy: () =>
+      'Name an address of a client, from which packets come by an interface: --from 198.51.100.7.',
+  }),
+  'trace-no-opening': entry<{ name: string; why: string }>({
+    status: 409,
+    says: ({ name, why }) => `no probe can be sent to ${name}: ${why}`,
+    remedy: () => 'See what it is open for: drawbridge show NAME.',
+  }),
+  'trace-size': entry<{ size: number; least: number; most: number }>({
+    status: 400,
+    says: ({ size, least, most }) => `a probe of ${size} bytes: such a packet has ${least} to ${most}`,
+    remedy: () => 'Leave --size out, or name the size of the whole packet, such as 1500.',
+  }),
   'bad-prefix': entry<Bad & { why: string }>({
     status: 400,
     says: ({ field, value, why }) => `${field}: ${value} is not an address, a prefix or a list: ${why}`,

@@ -38,6 +38,17 @@ export const runningProblems = {
     says: () => 'the agent, which alone may touch the kernel, does not answer',
     remedy: () => 'Start both with: sudo drawbridge up. The forwards in the kernel are untouched meanwhile.',
   }),
+  'trace-unable': entry<{ words: string }>({
+    status: 503,
+    says: ({ words }) => `no probe can be sent on this machine: ${words}`,
+    remedy: () =>
+      'The kernel needs TUN, u32 and mirred: sudo modprobe -a tun sch_ingress cls_u32 act_mirred.',
+  }),
+  'trace-rate': entry<{ most: number; rate: number }>({
+    status: 429,
+    says: ({ most, rate }) => `too many probes: ${most} at once, then ${rate} a second`,
+    remedy: () => 'Wait a moment and ask again.',
+  }),
   'agent-running': entry<{ words: string }>({
     status: 409,
     says: ({ words }) => `another agent already holds the forwards of this network namespace (${words})`,

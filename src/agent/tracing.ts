@@ -1,0 +1,191 @@
+/** Sends probes and says what became of them: one at a time, to openings of forwards in force, and not too many. */
+import type { Skeleton } from '../compile/skeleton.ts'
+import type { Door } from '../kernel/door.ts'
+import { forwardsFrom, reversePathOf } from '../kernel/forwarding.ts'
+import type { HostFacts } from '../kernel/host.ts'
+import { KernelError } from '../kernel/netlink.ts'
+import { type ChainInfo, hookNameOf, readLegacyTables, tableFamilies } from '../kernel/ruleset.ts'
+import { openProber, type Prober } from '../kernel/tracing/probing.ts'
+import { ruleWords } from '../kernel/tracing/words.ts'
+import { parseAddress } from '../model/address.ts'
+import { programOf } from '../model/exposure/rules.ts'
+import { isOwn } from '../model/forward.ts'
+import { Problem } from '../model/problem.ts'
+import { type Machine as Around, outcomeOf } from '../model/trace/ending.ts'
+import type { Scene } from '../model/trace/hops.ts'
+import type { Probe, TraceStep } from '../model/trace/step.ts'
+import type { Trace } from '../model/trace.ts'
+import { aim, type Wanted } from './aiming.ts'
+import { outsideOf } from './exposing.ts'
+import type { Holding } from './holding.ts'
+import { skeletonFor } from './keeper.ts'
+
+interface Sight {
+  readonly door: Door
+  readonly readHost: () => HostFacts
+}
+
+/** Whoever asks waits so long for an answer; whoever has changed something, so long. */
+const patience = { trace: 1_000, proof: 300 } as const
+/** After a change no more are sent than fit into this time, and no more than these in any case. */
+const proving = { milliseconds: 1_000, most: 5 } as const
+/** So many at once, and so many more each second: a hostile controller is to be no flood. */
+const [mostAtOnce, perSecond] = [30, 5]
+
+/** What a probe has shown of a forward after a change; null: none was sent, as it says. */
+export interface Proof {
+  readonly forward: string
+  readonly trace: Trace | null
+  readonly why: string
+}
+
+export class Tracing {
+  readonly #sight: Sight
+  readonly #probe: Prober
+  #left: number = mostAtOnce
+  #filled = performance.now()
+
+  constructor(sight: Sight) {
+    this.#sight = sight
+    this.#probe = openProber(sight.door)
+  }
+
+  /** Throws a Problem when none could be sent. */
+  trace(holding: Holding, wanted: Wanted): Promise<Trace> {
+    return this.#trace(holding, wanted, patience.trace)
+  }
+
+  /** One after the other, until the time is over. What cannot be sent is told once for all. */
+  async prove(holding: Holding, names: readonly string[]): Promise<readonly Proof[]> {
+    const proofs: Proof[] = []
+    const end = performance.now() + proving.milliseconds
+    for (const name of names.slice(0, proving.most)) {
+      if (performance.now() >= end) break
+      const proof = await this.#trace(holding, { name }, patience.proof).then(
+        (trace) => ({ forward: name, trace, why: '' }),
+        (error: Error) => ({ forward: name, trace: null, why: error.message }),
+      )
+      proofs.push(proof)
+      if (!proof.trace) break
+    }
+    return proofs
+  }
+
+  async #trace(holding: Holding, wanted: Wanted, patient: number): Promise<Trace> {
+    const outside = await outsideOf(this.#sight)
+    const probe = await aim({ door: this.#sight.door, outside }, holding, wanted)
+    this.#spend()
+    const { steps, ended } = await this.#probe(probe, patient).catch((error: NodeJS.ErrnoException) => {
+      if (error instanceof KernelError || error.code !== undefined)
+        throw Problem.of('trace-unable', { words: error.message }, error)
+      throw error
+    })
+    const forward = holding.register.named(wanted.name)
+    const scene = await sceneOf(this.#sight.door, steps, skeletonFor(holding, holding.used()))
+    const outcome = await outcomeOf(
+      { probe, steps, ended, scene, own: isOwn(forward) },
+      aroundOf(this.#sight, probe),
+    )
+    const legacy = readLegacyTables(probe.family).length > 0
+    return {
+      ...probe,
+      ...outcome,
+      forward: forward.name,
+      patience: patient,
+      notes: [
+        ...(legacy ? ['rules of iptables-legacy are met, but cannot be traced'] : []),
+        ...(forward.via ? ['the proxy of this machine has answered; it has asked no target yet'] : []),
+      ],
+    }
+  }
+
+  /** Throws a Problem when there have been too many. */
+  #spend(): void {
+    const now = performance.now()
+    this.#left = Math.min(mostAtOnce, this.#left + ((now - this.#filled) / 1000) * perSecond)
+    this.#filled = now
+    if (this.#left < 1) throw Problem.of('trace-rate', { most: mostAtOnce, rate: perSecond })
+    this.#left -= 1
+  }
+}
+
+/** What is asked of the machine about what was not seen. */
+function aroundOf({ door, readHost }: Sight, { by, family }: Probe): Around {
+  return {
+    up: readHost().links.includes(by),
+    forwards: (name) => name === '' || forwardsFrom(family, name),
+    routed: (packet) => routed(door, packet),
+    neighbour: async (text) => {
+      const address = parseAddress('address', text)
+      const way = await door.way(address)
+      if (!way) return { neighbour: 'unasked', via: '', by: '' }
+      const via = way.next.text === text ? '' : way.next.text
+      return { neighbour: await door.neighbour(way), via, by: way.interface }
+    },
+  }
+}
+
+/** Newer kernels tell rp_filter and other refusals as one (EINVAL, since 6.14). */
+async function routed(
+  door: Door,
+  packet: Parameters<Around['routed']>[0],
+): Promise<Awaited<ReturnType<Around['routed']>>> {
+  const found = await door.wayIn(packet)
+  const source = parseAddress('source', packet.source)
+  if (found.kind === 'way' || found.errno !== EINVAL || source.family === 6) return found
+  const strict = reversePathOf(packet.by)
+  const back = (await door.way(source))?.interface
+  const refused = strict === 1 ? back !== packet.by : strict === 2 && back === undefined
+  return refused ? { kind: 'refused', errno: EXDEV } : found
+}
+
+const [EXDEV, EINVAL] = [18, 22]
+
+/** The chains and the words of the rules that these steps were about. */
+async function sceneOf(door: Door, steps: readonly TraceStep[], own: Skeleton): Promise<Scene> {
+  const chains = await door.chains()
+  const byName = new Map(chains.map((chain) => [`${tableOf(chain)} ${chain.name}`, chain]))
+  const words = new Map<string, ReadonlyMap<number, string>>()
+  for (const { table, chain } of deciding(steps)) {
+    const info = byName.get(`${table} ${chain}`)
+    if (info) words.set(`${table} ${chain}`, await wordsOf(door, info, own))
+  }
+  return {
+    hook: (table, chain) => {
+      const info = byName.get(`${table} ${chain}`)
+      return info?.hook ? { name: hookNameOf(info), priority: info.hook.priority } : undefined
+    },
+    rule: (table, chain, handle) => words.get(`${table} ${chain}`)?.get(handle) ?? '',
+    programs: (table) => programsIn(chains.filter((chain) => tableOf(chain) === table)),
+  }
+}
+
+const tableOf = ({ family, table }: ChainInfo) => `${tableFamilies[family] ?? family} ${table}`
+
+/** What was decided by a rule, once for each chain. */
+function deciding(steps: readonly TraceStep[]): readonly TraceStep[] {
+  const final = steps.filter(
+    ({ handle, verdict }) => handle > 0 && ['accept', 'drop', 'queue'].includes(verdict),
+  )
+  return [...new Map(final.map((step) => [`${step.table} ${step.chain}`, step])).values()]
+}
+
+/** Those of our own table are known by their place; nft would read every element of it to tell them. */
+async function wordsOf(door: Door, info: ChainInfo, own: Skeleton): Promise<ReadonlyMap<number, string>> {
+  const { family, table, name: chain } = info
+  const handles = await door.ruleHandles({ family, table, chain })
+  if (tableOf(info) !== 'inet drawbridge') return ruleWords({ table: tableOf(info), chain, handles })
+  const rules = own.chains.find(({ name }) => name === chain)?.rules ?? []
+  return new Map(
+    rules.length === handles.length ? handles.map((handle, at) => [handle, rules[at] ?? '']) : [],
+  )
+}
+
+/** firewalld's iptables backend has names of its own. */
+function programsIn(chains: readonly ChainInfo[]): readonly string[] {
+  const programs = chains.flatMap((chain) => {
+    if (chain.name === 'FORWARD_IN_ZONES') return ['firewalld']
+    return programOf({ table: tableOf(chain), chain: chain.name }) ?? []
+  })
+  return [...new Set(programs)]
+}

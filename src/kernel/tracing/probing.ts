@@ -1,0 +1,37 @@
+/** Carries one probe out, and takes everything away that it needed. */
+import type { Probe } from '../../model/trace/step.ts'
+import type { Door } from '../door.ts'
+import { NETLINK_ROUTE, type Netlink, openNetlink } from '../netlink.ts'
+import { isIngress } from '../ruleset.ts'
+import { openProbeDevice } from './device.ts'
+import { exchange, type Told } from './exchange.ts'
+import { openHearing } from './hearing.ts'
+import { tableOf } from './table.ts'
+
+export type Prober = (probe: Probe, patience: number) => Promise<Told>
+
+const bufferBytes = 64 * 1024
+
+/** One probe at a time. Throws what the kernel says where it has no TUN, u32 or mirred, or does not let us. */
+export function openProber(door: Door): Prober {
+  let routes: Netlink | undefined
+  return async (probe, patience) => {
+    routes ??= openNetlink(bufferBytes, NETLINK_ROUTE)
+    let began = performance.now()
+    const device = openProbeDevice(routes, probe.by)
+    try {
+      const hearing = openHearing(() => began)
+      try {
+        await door.ownProbe(tableOf(probe, (await door.chains()).some(isIngress)))
+        began = performance.now()
+        return await exchange(device, hearing, probe, patience)
+      } finally {
+        hearing.close()
+        await door.letGoProbe()
+      }
+    } finally {
+      await device.close()
+      await door.endProbe(probe)
+    }
+  }
+}

@@ -1,0 +1,19 @@
+/** Probes by the API; a test asks for more of them in a moment than people do. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { TraceRequest } from '../../src/api/shapes.ts'
+import { Problem } from '../../src/model/problem.ts'
+import type { Trace } from '../../src/model/trace.ts'
+import type { Drawbridge } from './drawbridge.ts'
+
+export type Traces = (name: string, from: string, more?: Partial<TraceRequest>) => Promise<Trace>
+
+export function tracing({ api }: Drawbridge): Traces {
+  return async (name, from, more = {}) => {
+    for (;;) {
+      const traced = await api.trace({ name, from, ...more }).catch((error: unknown) => error)
+      if (!(traced instanceof Error)) return traced as Trace
+      if (!(traced instanceof Problem && traced.code === 'trace-rate')) throw traced
+      await sleep(300)
+    }
+  }
+}
