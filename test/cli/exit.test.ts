@@ -40,6 +40,9 @@ const failures = [
   'store-busy',
   'store-unusable',
   'store-unwritable',
+  'trace-no-opening',
+  'trace-rate',
+  'trace-unable',
   'unconfirmed',
   'went-wrong',
 ]

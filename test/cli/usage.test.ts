@@ -16,6 +16,7 @@ const commands = [
   'list',
   'show',
   'exposure',
+  'trace',
   'export',
   'plan',
   'apply',
@@ -96,7 +97,7 @@ test.each(commands)(
   },
 )
 
-test.each(['flows', 'doctor', 'trace', 'import'])('%s is not built yet and does not exist', async (name) => {
+test.each(['flows', 'doctor', 'import'])('%s is not built yet and does not exist', async (name) => {
   expect((await usage(name)).err).toContain(`unknown command '${name}'`)
 })
 
