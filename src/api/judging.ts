@@ -1,13 +1,23 @@
 /** Judges what the outside can reach in a thread of its own, so that whoever asks something else is answered meanwhile. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import type { OpenedQuestion, OpenedReport } from '../model/exposure/opened.ts'
 import type { Question, Report } from '../model/exposure/report.ts'
 
 /** Rejects when the thread fails. */
-export async function judgeBeside(question: Question): Promise<Report> {
+export function judgeBeside(question: Question): Promise<Report> {
+  return beside<Report>(question)
+}
+
+/** The same of services of this machine that are opened. */
+export function judgeOpenedBeside(question: OpenedQuestion): Promise<OpenedReport> {
+  return beside<OpenedReport>(question)
+}
+
+async function beside<Answer>(question: Question | OpenedQuestion): Promise<Answer> {
   const worker = new Worker(new URL('./judge.ts', import.meta.url), { workerData: question })
   try {
-    return await new Promise<Report>((resolve, reject) => {
+    return await new Promise<Answer>((resolve, reject) => {
       worker.once('message', resolve)
       worker.once('error', reject)
       worker.once('exit', (code) => reject(new Error(`the judgement ended with ${code} before it was made`)))

@@ -3,7 +3,7 @@ import type { AgentClient } from '../agent/client.ts'
 import { allowancesOf } from '../compile/allowances.ts'
 import type { Lists } from '../compile/elements.ts'
 import type { Allowance } from '../model/allowance.ts'
-import { barredOf, unguardedOf } from '../model/exposure/opened.ts'
+import type { Barred } from '../model/exposure/opened.ts'
 import { isGated, remedyAt } from '../model/exposure/remedy.ts'
 import { type Forward, isOwn } from '../model/forward.ts'
 import type { Mark } from '../model/gateway.ts'
@@ -13,10 +13,12 @@ import { Problem } from '../model/problem.ts'
 import { type Serving, servingOf } from '../model/serving.ts'
 import type { Mood, Surroundings } from './conflicts.ts'
 import { holdersOf } from './holders.ts'
+import { judgeOpenedBeside } from './judging.ts'
 
 /** Those among some forwards that open services of this machine. */
 export interface Opened {
-  readonly inForce: boolean
+  /** Those that were not open before; undefined: all are in force already. */
+  readonly anew: readonly Forward[] | undefined
   readonly forwards: readonly Forward[]
   readonly allowances: readonly Allowance[]
   readonly mark: Mark
@@ -25,11 +27,11 @@ export interface Opened {
 export function openedAmong(
   forwards: Iterable<Forward>,
   { lists, mark }: { readonly lists: Lists; readonly mark: Mark },
-  inForce: boolean,
+  anew?: readonly Forward[],
 ): Opened {
   const own = [...forwards].filter((forward) => forward.enabled && isOwn(forward))
   return {
-    inForce,
+    anew,
     forwards: own,
     allowances: own.flatMap((forward) => allowancesOf(forward, lists, undefined)),
     mark,
@@ -73,30 +75,42 @@ export async function openedSentences(
   mood: Mood,
 ): Promise<readonly string[]> {
   if (opened.forwards.length === 0) return []
-  const serving = opened.forwards.flatMap((one) => servingOf(one, surroundings))
-  const told = serving.filter(({ kind }) => kind !== (opened.inForce ? 'partly' : 'loopback'))
-  const machine = await agent.ask({ verb: 'exposed' }).catch(() => undefined)
-  const barred = machine ? barredOf(machine, opened.allowances, opened.mark) : []
+  const { forwards, allowances, anew, mark } = opened
+  const serving = forwards.flatMap((one) => servingOf(one, surroundings))
+  const told = serving.filter(({ kind }) => kind !== (anew ? 'loopback' : 'partly'))
   return [
     ...(await withHolders(agent, told)).map((one) => servingSentence(one, mood)),
-    ...barred
-      .filter(({ place }) => machine && (opened.inForce || !place || !isGated(machine.filters, place)))
-      .map(({ forward, family, rule, place }) => {
-        const remedy = machine && place ? remedyAt(machine.filters, place, opened.mark) : null
-        return `${forward}: no connection over IPv${family} arrives, as it is ${rule}${remedy === null ? '' : `; this admits what is opened here and nothing else: ${remedy}`}`
-      }),
+    ...(await judgedSentences(agent, { allowances, anew, mark })),
   ]
 }
 
-/** Where nothing but the forward itself keeps others out, one sentence says so. */
-export async function unguardedSentence(agent: AgentClient, opened: Opened): Promise<readonly string[]> {
-  if (opened.forwards.length === 0) return []
+/** What firewalls make of it. Where nothing but the forward itself keeps others out, one sentence says so. */
+async function judgedSentences(
+  agent: AgentClient,
+  { allowances, anew, mark }: Omit<Opened, 'forwards'>,
+): Promise<readonly string[]> {
   const machine = await agent.ask({ verb: 'exposed' }).catch(() => undefined)
-  const names = machine ? unguardedOf(machine, opened.allowances) : []
-  if (names.length === 0) return []
+  if (!machine) return []
+  const { filters } = machine
+  const judged = await judgeOpenedBeside({ machine, opened: allowances, mark }).catch((error: Error) => error)
+  if (judged instanceof Error)
+    return [`what firewalls make of services that are opened here could not be told: ${judged.message}`]
+  const { barred, unguarded } = judged
+  const lasting = barred.filter(({ place }) => !anew || !place || !isGated(filters, place))
+  const open = unguarded.filter((name) => anew?.some((one) => one.name === name))
   return [
-    `no firewall of this machine keeps anybody from ${names.join(', ')}: who may connect is said by the forward alone, and once it is closed everybody may`,
+    ...lasting.map((one) => barredSentence(one, one.place && remedyAt(filters, one.place, mark))),
+    ...(open.length === 0 ? [] : [unguardedSentence(open)]),
   ]
+}
+
+function barredSentence({ forward, family, rule }: Barred, remedy: string | null): string {
+  const admits = remedy === null ? '' : `; this admits what is opened here and nothing else: ${remedy}`
+  return `${forward}: no connection over IPv${family} arrives, as it is ${rule}${admits}`
+}
+
+function unguardedSentence(names: readonly string[]): string {
+  return `no firewall of this machine keeps anybody from ${names.join(', ')}: who may connect is said by the forward alone, and once it is closed everybody may`
 }
 
 type Held = Serving & { readonly service: string }

@@ -110,7 +110,7 @@ export function liveConflicts(agent: AgentClient, store: Store): LookForConflict
     if (store.register.settings.locked) return []
     if (sorted?.at !== store.generation) {
       const { forwards, lists, settings } = store.register
-      const opened = openedAmong(forwards.values(), { lists, mark: settings.mark }, true)
+      const opened = openedAmong(forwards.values(), { lists, mark: settings.mark })
       sorted = {
         at: store.generation,
         all: [...forwards.values()],

@@ -11,7 +11,7 @@ import type { Asking } from './asking.ts'
 import { hiddenBy } from './conflicts.ts'
 import { containerProblems, containersFor, portSentences } from './containers.ts'
 import type { Parts } from './gateway.ts'
-import { loopbackProblems, openedAmong, openedAnew, unguardedSentence } from './opened.ts'
+import { loopbackProblems, openedAmong, openedAnew } from './opened.ts'
 import { planOf } from './plan.ts'
 import { hiddenAnew } from './refusals.ts'
 import type { Plan } from './shapes.ts'
@@ -108,12 +108,11 @@ async function warningsAbout(
     ...warningsOf(named, known.lists, surroundings.addresses),
     ...(await conflictsOf(
       agent,
-      { all: named, forwards, hidden, opened: openedAmong(named, known, false), containers },
+      { all: named, forwards, hidden, opened: openedAmong(named, known, anew), containers },
       surroundings,
       mood,
     )),
     ...portSentences(named, containers),
-    ...(await unguardedSentence(agent, openedAmong(anew, known, false))),
   ]
 }
 

@@ -21,9 +21,25 @@ export interface Barred {
 
 const bits = { 4: 32, 6: 128 } as const
 
-/** Those of whose packets, in some family, none is let through. What cannot be read counts as let through. */
-export function barredOf(machine: Machine, allowances: readonly Allowance[], mark: Mark): readonly Barred[] {
+export interface OpenedQuestion {
+  readonly machine: Machine
+  readonly opened: readonly Allowance[]
+  readonly mark: Mark
+}
+
+export interface OpenedReport {
+  readonly barred: readonly Barred[]
+  /** Forwards whose services anybody would reach without us. */
+  readonly unguarded: readonly string[]
+}
+
+export function openedReportOf({ machine, opened, mark }: OpenedQuestion): OpenedReport {
   const views = viewsOf(machine, () => [], mark.value)
+  return { barred: barredOf(views, opened), unguarded: unguardedOf(views, opened) }
+}
+
+/** Those of whose packets, in some family, none is let through. What cannot be read counts as let through. */
+function barredOf(views: readonly View[], allowances: readonly Allowance[]): readonly Barred[] {
   const byFamily = Map.groupBy(allowances, ({ forward, source }) => `${source.family} ${forward}`)
   return [...byFamily.values()].flatMap((some) => {
     const fates = some.flatMap((one) =>
@@ -38,9 +54,8 @@ export function barredOf(machine: Machine, allowances: readonly Allowance[], mar
   })
 }
 
-/** The forwards whose services anybody would reach without us, as no rule of others keeps anybody out. */
-export function unguardedOf(machine: Machine, allowances: readonly Allowance[]): readonly string[] {
-  const views = viewsOf(machine, () => [], 0)
+/** No rule of others keeps anybody out. */
+function unguardedOf(views: readonly View[], allowances: readonly Allowance[]): readonly string[] {
   const open = allowances.filter((one) =>
     viewsOfOne(views, one).some(({ scene, behind }) =>
       behind.some(({ state, packets, box }) => {
