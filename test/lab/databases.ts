@@ -102,37 +102,6 @@ export async function startSmtpd(lab: Lab, host: Host, port: number): Promise<Ru
   return host.spawn('unshare', [...(await apart(directory)), 'smtpd', '-d', '-f', file])
 }
 
-/** unbound, with these names of its own. */
-export async function startUnbound(
-  lab: Lab,
-  host: Host,
-  port: number,
-  names: Readonly<Record<string, string>>,
-): Promise<Running> {
-  const directory = await privateDirectory(lab, 'unbound')
-  const file = join(directory, 'unbound.conf')
-  const records = Object.entries(names).map(
-    ([name, address]) => `local-data: "${name}. ${address.includes(':') ? 'AAAA' : 'A'} ${address}"`,
-  )
-  const alone = ['do-daemonize: no', 'chroot: ""', 'username: ""', 'use-syslog: no', 'pidfile: ""']
-  const open = ['interface: 0.0.0.0', 'access-control: 0.0.0.0/0 allow', 'module-config: "iterator"']
-  const lines = [
-    ...alone,
-    ...open,
-    `port: ${port}`,
-    `directory: "${directory}"`,
-    'local-zone: "." static',
-    ...records,
-  ]
-  await writeFile(
-    file,
-    `server:\n${lines.map((line) => `  ${line}\n`).join('')}remote-control:\n  control-enable: no\n`,
-  )
-  const server = host.spawn('unbound', ['-d', '-c', file])
-  await server.says(/start of service/)
-  return server
-}
-
 /** nginx with TLS and a certificate of its own for so many days, that tells the name it was asked for. */
 export async function startTlsNginx(lab: Lab, host: Host, port: number, days: number): Promise<Running> {
   const directory = await privateDirectory(lab, 'tls')

@@ -78,7 +78,7 @@ class Ended extends Error {
 
 /** What has come and has not been taken yet. One taker at a time. */
 class Inbox {
-  readonly #bytes = Buffer.alloc(mostBytes)
+  #bytes = Buffer.alloc(0)
   #from = 0
   #to = 0
   /** Up to here there is no end of a line. */
@@ -110,10 +110,18 @@ class Inbox {
   }
 
   put(bytes: Buffer): void {
-    const room = this.#to + bytes.length <= mostBytes
-    if (room) this.#to += bytes.copy(this.#bytes, this.#to)
-    else this.end(dead('endless'))
+    const needed = this.#to + bytes.length
+    if (needed > mostBytes) return void this.end(dead('endless'))
+    if (needed > this.#bytes.length) this.#grow(needed)
+    this.#to += bytes.copy(this.#bytes, this.#to)
     this.#look()
+  }
+
+  /** Most checks get a line or nothing at all. What was taken stays where it is. */
+  #grow(needed: number): void {
+    const larger = Buffer.alloc(Math.max(needed, 2 * this.#bytes.length, 512))
+    this.#bytes.copy(larger, 0, 0, this.#to)
+    this.#bytes = larger
   }
 
   finish(): void {

@@ -1,7 +1,8 @@
 /** Each check against the real server that it is for, in a lab, as the gateway asks it; and against others. */
 import { describe, expect, test } from 'vitest'
 import type { HealthDocument } from '../../../src/model/health.ts'
-import { startMariadb, startPostgres, startSmtpd, startUnbound } from '../../lab/databases.ts'
+import { startMariadb, startPostgres, startSmtpd } from '../../lab/databases.ts'
+import { startUnbound } from '../../lab/dns.ts'
 import { alone } from '../../lab/root.ts'
 import { startDnsmasq, startRedis } from '../../lab/servers.ts'
 import { labOfFile, patience, says } from './asking.ts'
@@ -121,10 +122,10 @@ describe('dns', () => {
   const asked = { check: 'dns', name: 'app.example.org' } as const
 
   test('unbound, both kinds of address', async () => {
-    await startUnbound(lab(), lab().server, 5353, {
-      'app.example.org': '10.0.0.7',
-      'six.example.org': 'fd00::7',
-    })
+    const names = ['app.example.org. A 10.0.0.7', 'six.example.org. AAAA fd00::7']
+    const server = ['local-zone: . static', ...names.map((one) => `local-data: "${one}"`)]
+    const unbound = await startUnbound({ address: '0.0.0.0@5353', server }, lab().server.spawn)
+    lab().defer(() => unbound.end())
     await comesAlive({ ...asked, answer: '10.0.0.7' }, 5353)
     expect(await says({ check: 'dns', name: 'six.example.org', answer: 'fd00::7' }, 5353)).toBe('')
     expect(await says({ ...asked, answer: '10.0.0.8' }, 5353)).toBe(
