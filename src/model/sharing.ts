@@ -30,5 +30,12 @@ function whyDifferent(one: Forward, other: Forward): string | undefined {
   if (one.via?.sni === other.via?.sni) return `both take ${one.via?.sni}`
   if (!isDeepStrictEqual(one.sources, other.sources)) return 'they admit different sources'
   if (!isDeepStrictEqual(one.limits, other.limits)) return 'they have different limits'
+  return one.via?.proxy === 'nginx' ? whyNotOfNginx(one, other) : undefined
+}
+
+/** It has these for an opening, where HAProxy has them for each group of servers. */
+function whyNotOfNginx({ via }: Forward, other: Forward): string | undefined {
+  if (via?.proxyProtocol !== other.via?.proxyProtocol) return 'nginx has one proxy_protocol for all of them'
+  if (via?.retries !== other.via?.retries) return 'nginx has one number of retries for all of them'
   return undefined
 }

@@ -97,6 +97,12 @@ describe('an opening shared by server name', () => {
     expect(problem.message).toContain(why)
   })
 
+  test('of nginx, which has one way to say it for all, not with another PROXY protocol', () => {
+    const [a, b] = [named('a', { via: 'nginx' }), named('b', { via: 'nginx', proxy_protocol: 'v1' })]
+    expect(problemOf(() => holding(a, b)).message).toContain('one proxy_protocol')
+    holding(named('a'), named('b', { proxy_protocol: 'v1' }))
+  })
+
   test.each<Partial<ForwardDocument>>([{ via: 'nginx' }, { sni: undefined }, { listen: 'tcp/8443-8444' }])(
     'nor by one with %j',
     (more) => {
