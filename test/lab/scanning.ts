@@ -50,8 +50,9 @@ export async function agree(
   ] as const) {
     const said = pageSays(page, protocol, at, client)
     if (ports[key] === 'none') continue
-    const found = await scan(lab, protocol, at, ports[key] ?? somePorts, said)
-    const wanted = ports[key] === everyPort ? said : said.filter((port) => isAmong(somePorts, port))
+    const asked = ports[key] ?? somePorts
+    const found = await scan(lab, protocol, at, asked, said)
+    const wanted = said.filter((port) => isAmong(asked, port))
     expect({ key, ports: wanted }).toEqual({ key, ports: found })
     seen[key] = found
   }

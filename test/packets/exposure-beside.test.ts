@@ -5,7 +5,7 @@ import type { ExposurePage } from '../../src/api/shapes.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 import { canLoadPrograms } from '../lab/programs.ts'
-import { about, agree } from '../lab/scanning.ts'
+import { about, agree, everyPort } from '../lab/scanning.ts'
 
 let lab: Lab
 let drawbridge: Drawbridge
@@ -31,6 +31,14 @@ const minutes = 60_000
 /** These, and no more, so that what is dropped does not hold nmap up for long. */
 const few = '70-90,1000-1010,8070-8090'
 const fewScans = { tcp4: few, tcp6: few, udp4: few, udp6: few, second: 'none' } as const
+const wellKnown = '1-1024,5353,8070-8090'
+const allScans = {
+  tcp4: everyPort,
+  tcp6: everyPort,
+  udp4: wellKnown,
+  udp6: wellKnown,
+  second: 'none',
+} as const
 
 async function loads(rules: string, ...tables: readonly string[]): Promise<void> {
   await lab.gateway.nft(rules)
@@ -73,7 +81,7 @@ test(
       'inet walls',
     )
     const page = await drawbridge.api.exposure()
-    const seen = await agree(lab, page, fewScans)
+    const seen = await agree(lab, page, allScans)
     expect(seen.tcp4).toEqual([84, 8080])
     expect(seen.tcp6).toEqual([81, 84])
     expect([seen.udp4, seen.udp6]).toEqual([
@@ -117,7 +125,7 @@ COMMIT
 COMMIT
 `)
     const page = await drawbridge.api.exposure()
-    const seen = await agree(lab, page, { ...fewScans, tcp6: 'none', udp6: 'none' })
+    const seen = await agree(lab, page, { ...allScans, tcp6: 'none', udp6: 'none' })
     expect(seen.tcp4).toEqual([82, 83, 8080, 8083])
     expect(seen.udp4).toEqual([1000, 1001])
     expect(rules(page, 81)).toContain('blocked by table iptables-legacy filter, chain INPUT, policy')
@@ -164,7 +172,7 @@ test(
     expect(about(page, 80).map(({ state }) => state)).toEqual(['closed', 'closed'])
     // All who are left are still anybody.
     expect(about(page, 81)).toMatchObject([{ state: 'open', from: 'anywhere', anywhere: true }])
-    const seen = await agree(lab, page, { ...fewScans, tcp6: 'none', udp6: 'none' })
+    const seen = await agree(lab, page, { ...fewScans, tcp4: everyPort, tcp6: 'none', udp6: 'none' })
     expect(seen.tcp4).toEqual([81, 82, 83, 84])
   },
   2 * minutes,

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { ExposurePage } from '../../src/api/shapes.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
-import { about, agree } from '../lab/scanning.ts'
+import { about, agree, everyPort } from '../lab/scanning.ts'
 
 let lab: Lab
 let drawbridge: Drawbridge
@@ -29,6 +29,14 @@ const minutes = 60_000
 /** These, and no more, so that what is dropped does not hold nmap up for long. */
 const few = '70-90,1000-1010,8070-8090'
 const fewScans = { tcp4: few, tcp6: few, udp4: few, udp6: few, second: 'none' } as const
+const wellKnown = '1-1024,5353,8070-8090'
+const allScans = {
+  tcp4: everyPort,
+  tcp6: everyPort,
+  udp4: wellKnown,
+  udp6: wellKnown,
+  second: 'none',
+} as const
 
 async function loads(rules: string, ...tables: readonly string[]): Promise<void> {
   await lab.gateway.nft(rules)
@@ -58,7 +66,7 @@ test(
     const banned = async () => named(await drawbridge.api.exposure(), 'web')?.banned
     await expect.poll(banned, { timeout: 20_000 }).toBe('203.0.113.2 by fail2ban (sshd)')
     const page = await drawbridge.api.exposure()
-    const seen = await agree(lab, page, fewScans)
+    const seen = await agree(lab, page, allScans)
     expect(seen.tcp4).toEqual([81, 82, 83, 84])
     expect(seen.tcp6).toContain(8080)
     expect((await client.asks(gateway.outside, 8080, { from: '203.0.113.3' })).identity).toBe('server')
@@ -175,7 +183,7 @@ test(
     })
     expect(named(page, 'idle')).toMatchObject({ state: 'open', answered: false })
     expect(about(page, 84)).toEqual([])
-    const seen = await agree(lab, page, { ...fewScans, udp4: 'none', udp6: 'none' })
+    const seen = await agree(lab, page, { ...allScans, udp4: 'none', udp6: 'none' })
     expect(seen.tcp4).toEqual([83])
     expect((await client.asks(gateway.outside, 84, { from: '203.0.113.3' })).identity).toBe('gateway')
   },
