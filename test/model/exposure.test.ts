@@ -181,6 +181,80 @@ test('what is closed says by what, and a rule for a port on which nobody listens
   ])
 })
 
+test('what cannot be read at all leaves nothing open for certain, in its family and on its way alone', () => {
+  const services = [service({ families: [4, 6], address: '::' })]
+  const refused = { ...machine().filters, refused: ['ip6tables-legacy filter'] }
+  expect(
+    look(machine({ services, filters: refused })).exposures.map((one) => `${short(one)}: ${one.rule}`),
+  ).toEqual([
+    'service tcp/22 4 open: no rule blocks it',
+    'service tcp/22 6 unread: cannot be read: the table ip6tables-legacy filter',
+  ])
+  const devices = [
+    { name: 'eth7', type: 1, isPort: false, isTagged: true },
+    { name: 'eth0', type: 1, isPort: false, isTagged: false },
+  ]
+  const programs = [
+    { device: 'eth7', words: 'an XDP program' },
+    { device: 'veth9', words: 'an XDP program' },
+  ]
+  const seen = machine({
+    services,
+    programs,
+    arrivals: [{ interface: 'eth0', devices }],
+    ways: { '10.0.0.5': 'eth1' },
+  })
+  const { exposures, warnings } = look(seen)
+  expect(exposures.map((one) => `${short(one)}: ${one.rule}`)).toEqual([
+    'service tcp/22 4+6 unread: cannot be read: an XDP program of eth7',
+  ])
+  expect(warnings).toEqual([expect.stringMatching(/^an XDP program of eth7 sees/)])
+  const onward = machine({
+    programs: [{ device: 'eth1', words: 'tc filters (bpf) at egress' }],
+    ways: { '10.0.0.5': 'eth1' },
+  })
+  const forwards = [parseForward('tcp/80 -> 10.0.0.5:80')]
+  expect(look(onward, forwards).exposures.map(({ rule }) => rule)).toEqual([
+    'cannot be read: tc filters (bpf) at egress of eth1',
+  ])
+})
+
+test('of a bridge each port is a way of its own where something stands there', () => {
+  const device = (name: string, isPort: boolean) => ({ name, type: 1, isPort, isTagged: false })
+  const arrivals = ['eth1', 'eth2'].map((port) => ({
+    interface: 'eth0',
+    devices: [device(port, true), device('eth0', false)],
+  }))
+  const seen = machine({ services: [service({})], arrivals, bridges: ['eth0'] })
+  expect(look(seen).exposures.map(({ state, interfaces }) => [state, interfaces])).toEqual([
+    ['open', ['eth0']],
+  ])
+  const wall = { ...base, table: 'netdev x', name: 'in', hook: 'ingress', devices: ['eth2'] } as const
+  const chains = { 'netdev x in': { name: 'in', rules: [] } }
+  const walled = { ...seen, filters: { bases: [wall], chains, cutShort: false, refused: [] } }
+  expect(look(walled).exposures.map(({ state, interfaces }) => [state, interfaces])).toEqual([
+    ['open', ['eth0 past eth1']],
+    ['closed', ['eth0 past eth2']],
+  ])
+})
+
+test('from where only some networks come in, those are named', () => {
+  const span = (first: string, last: string) => [first, last] as const
+  const inside = [span('0a000000', '0a0000ff')]
+  const path = { family: 4, interface: 'eth0', filter: 'strict', by: inside, any: inside } as const
+  const seen = machine({ services: [service({})], returns: [path] })
+  const forwards = [parseForward('tcp/80 -> 10.0.0.5:80')]
+  expect(look(seen, forwards).exposures.map(({ from, anywhere }) => [from, anywhere])).toEqual([
+    ['anywhere, of those 10.0.0.0/24', false],
+    ['10.0.0.0/24', false],
+  ])
+  const unknown = machine({ services: [service({})], returns: [{ ...path, by: null, any: null }] })
+  expect(look(unknown).exposures.map(({ state, rule }) => [state, rule])).toEqual([
+    ['unread', expect.stringMatching(/^cannot be read: rp_filter of eth0/)],
+  ])
+  expect(look(unknown).warnings).toHaveLength(1)
+})
+
 test('a chain that was not read closes nothing, and that is said', () => {
   const { bases } = filters()
   const seen = machine({
@@ -190,7 +264,9 @@ test('a chain that was not read closes nothing, and that is said', () => {
   const { exposures, warnings } = look(seen)
   expect(exposures.map(short)).toEqual(['service tcp/22 4 unread'])
   expect(warnings).toEqual([
-    expect.stringMatching(/^the kernel does not give the rules of iptables-legacy filter: /),
+    expect.stringMatching(
+      /^the kernel does not give the rules of iptables-legacy filter, so nothing is called open/,
+    ),
     expect.stringMatching(/^this machine has more rules than were followed/),
   ])
 })

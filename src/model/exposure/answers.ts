@@ -12,13 +12,16 @@ import { walkChain } from './walk.ts'
 
 /** Past the devices that it leaves by: there it has the address and the port that were asked for, whoever has answered. */
 export function answersToOutside(scene: Scene, packets: readonly Packets[]): Passed {
-  const chains = scene.arrival.devices
-    .toReversed()
-    .flatMap(({ name, isPort }) => [
+  let passed: Passed = { open: packets, closed: [] }
+  for (const { name, isPort } of scene.arrival.devices.toReversed()) {
+    const chains = [
       ...(isPort ? [...chainsOf(scene, 'bridge output'), ...chainsOf(scene, 'bridge postrouting')] : []),
       ...chainsOf(scene, 'egress', undefined, name),
-    ])
-  return back(scene, packets, chains, { stage: 'here' })
+    ]
+    const further = back(scene, passed.open, chains, { stage: 'here', device: name })
+    passed = { open: further.open, closed: [...passed.closed, ...further.closed] }
+  }
+  return passed
 }
 
 /** Of a service of this machine. */

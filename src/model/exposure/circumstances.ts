@@ -23,7 +23,7 @@ const isMarked = (stage: Stage) => stage === 'ours' || stage === 'opened'
 export interface Spot {
   readonly stage: Stage
   readonly own?: Omit<Own, 'stage'> | undefined
-  /** The device that they have come by, where that is not the interface of the outside. */
+  /** The device that they have come by, or leave by as an answer, where that is not the interface of the outside. */
   readonly device?: string
   /** They are the answer to the first packet. */
   readonly answer?: boolean
@@ -89,7 +89,9 @@ function trackingFields(
   { stage, own, answer = false }: Spot,
 ): Partial<Record<FieldName, bigint>> {
   const early = (hook === 'prerouting' || hook === 'output') && priority <= trackingPriority
-  if (early || hook.startsWith('bridge ') || hook === 'ingress') return { state: INVALID }
+  // A bridge may track connections by itself (nf_conntrack_bridge).
+  if (hook.startsWith('bridge ')) return {}
+  if (early || hook === 'ingress') return { state: INVALID }
   return {
     state: answer ? ESTABLISHED : NEW,
     status:
@@ -109,15 +111,17 @@ function interfaceFields(
   const target = stage === 'opened' ? undefined : own
   const far = scene.ways[target?.address ?? '']
   const isRouted = hook === 'forward' || ((hook === 'postrouting' || hook === 'egress') && target && !answer)
-  const [comes, leaves] = answer ? [far, scene.interface] : [by, far]
+  const [comes, leaves] = answer ? [far, by] : [by, far]
   const inside = hook === 'output' || (answer && !target) ? '' : comes
   const out = isRouted || answer ? leaves : ''
   const at = scene.arrival.devices.findIndex(({ name }) => name === by)
   const tagged = scene.arrival.devices.slice(Math.max(at, 0)).some(({ isTagged }) => isTagged)
   const type = answer ? undefined : scene.arrival.devices[at]?.type
+  // Which port of a bridge it is that leads to a target is not known.
+  const isPort = hook.startsWith('bridge ') && !answer && target !== undefined
   return {
     ...(inside !== undefined && { inInterface: interfaceNumber(inside) }),
-    ...(out !== undefined && !hook.startsWith('bridge ') && { outInterface: interfaceNumber(out) }),
+    ...(out !== undefined && !isPort && { outInterface: interfaceNumber(out) }),
     ...(!tagged && { etherType: etherTypes[scene.family] }),
     ...(type !== undefined && { linkType: BigInt(type) }),
   }

@@ -32,15 +32,22 @@ export function reportOf({ machine, cases, taken, mark }: Question): Report {
     undeclared,
     warnings: [
       ...machine.filters.refused.map(refused),
-      ...machine.programs.map(program),
+      ...programsAmong(machine).map(program),
       ...machine.returns.filter(({ filter, by }) => filter !== 'none' && by === null).map(routes),
       ...(machine.filters.cutShort || spent ? [cutShort] : []),
     ],
   }
 }
 
+/** Those on the way of what comes from outside, and of what forwards and others send on. */
+function programsAmong({ programs, arrivals, ways }: Machine): Machine['programs'] {
+  const devices = arrivals.flatMap((one) => one.devices.map(({ name }) => name))
+  const met = new Set([...devices, ...Object.values(ways)])
+  return programs.filter(({ device }) => met.has(device))
+}
+
 const refused = (table: string) =>
-  `the kernel does not give the rules of ${table}: what they block is shown as open; see ${table.split(' ')[0]} -S`
+  `the kernel does not give the rules of ${table}, so nothing is called open for certain; see ${table.split(' ')[0]} -S`
 const program = ({ words, device }: Machine['programs'][number]) =>
   `${words} of ${device} sees packets before and beside all rules, and cannot be read: what comes by it may be blocked, or go elsewhere`
 const routes = (path: Machine['returns'][number]) =>

@@ -44,7 +44,11 @@ export function viewsOf(machine: Machine, openings: Openings, mark: number): rea
         const addresses = addressesOf(machine, family, name)
         if (addresses.length === 0) return []
         const coming = comingBy(machine, family, name)
-        const veils = [...programsAt(machine, arrival.devices), ...coming.veils]
+        const veils = [
+          ...programsAt(machine, arrival.devices),
+          ...coming.veils,
+          ...refusedTables(machine, family),
+        ]
         const { filters, ways } = machine
         const same = {
           family,
@@ -117,6 +121,14 @@ function once<T>(work: () => T): () => T {
 function veiled(fates: readonly Fate[], [veil]: readonly Place[]): readonly Fate[] {
   if (!veil) return fates
   return fates.map((fate) => (fate.state === 'open' ? { ...fate, state: 'unread', place: veil } : fate))
+}
+
+/** Tables of iptables-legacy that the kernel did not give. */
+function refusedTables({ filters }: Machine, family: Family): readonly Place[] {
+  const program = family === 4 ? 'iptables-legacy ' : 'ip6tables-legacy '
+  return filters.refused
+    .filter((table) => table.startsWith(program))
+    .map((table) => ({ table, chain: '', handle: 0, words: `the table ${table}` }))
 }
 
 function programsAt({ programs }: Machine, devices: readonly { readonly name: string }[]): readonly Place[] {
