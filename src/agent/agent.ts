@@ -17,7 +17,7 @@ import { follower, repairer } from './guarding.ts'
 import { type Repair, RepairBook } from './healing.ts'
 import { Holding } from './holding.ts'
 import { Keeper } from './keeper.ts'
-import type { Learned } from './learning.ts'
+import { type Learned, nothingLearned } from './learning.ts'
 import { readLocated } from './locating.ts'
 import { answerQuestion, factsOf } from './looking.ts'
 import type { Machine } from './machine.ts'
@@ -41,7 +41,7 @@ export class Agent {
   readonly #keeper: Keeper
   readonly #repairs = new RepairBook()
   /** It outlives what is held: a whole message must not close what only a name leads to. */
-  readonly #learned: Learned = { whereabouts: new Map(), down: new Map() }
+  readonly #learned: Learned = nothingLearned()
   #holding = new Holding(undefined, this.#learned)
   /** The generation that the kernel is known to hold; null: nothing is known, and the next message must be whole. */
   #holds: number | null = null
@@ -110,7 +110,7 @@ export class Agent {
     }, bans.interest)
     beside.watch()
     containing.watch(inTurn, (news) => this.learn(news))
-    watching.guard((down) => inTurn(() => this.learn({ down })), telling.turned)
+    watching.guard((news) => inTurn(() => this.learn(news)), telling.turned)
     proxying.watch(inTurn, () => (this.#holds === null ? undefined : this.#holding))
     await door.own(anchorText).catch((error: Error) => {
       throw Problem.of('agent-running', { words: error.message }, error)
@@ -201,7 +201,7 @@ export class Agent {
     const former = [...closed, ...this.#holding.register.forwards.values()]
     const holding = new Holding(await this.#machine.bans.settle(), this.#learned)
     holding.take(message)
-    holding.learn({ down: this.#machine.watching.followAll(holding) })
+    holding.learn(this.#machine.watching.followAll(holding))
     const outside = await outsideOf(this.#machine)
     holding.takeOutside(outside)
     this.#outside = outside

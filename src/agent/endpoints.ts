@@ -24,11 +24,11 @@ export async function viewEndpoints(
   return found.map(({ endpoint, elements }) => {
     const own = counts.slice(at, at + elements.length)
     at += elements.length
-    const { by, weight, state } = endpoint
+    const { by, weight, quarters, state } = endpoint
     const key = endpointKey(endpoint, forward.listen)
     const connections = own.reduce<number>((sum, count) => sum + (count ?? 0), 0)
     const open = flows.filter((flow) => !flow.over && goesTo(flow, endpoint, forward)).length
     const checked = watching.conditionOf(name, key)
-    return { by, at: key, weight, state, connections, open: state === 'up' ? null : open, checked }
+    return { by, at: key, weight, quarters, state, connections, open: state === 'up' ? null : open, checked }
   })
 }

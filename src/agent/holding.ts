@@ -11,7 +11,7 @@ import { type Known, namesContainer, withoutContainers } from '../model/endpoint
 import { type Forward, familiesOf, isOwn } from '../model/forward.ts'
 import type { Numbered } from '../model/gateway.ts'
 import { asKept, type Change, Register } from '../model/register.ts'
-import { type Learned, recalled, takeNews } from './learning.ts'
+import { type Learned, nothingLearned, recalled, takeNews } from './learning.ts'
 import type { PutMessage } from './protocol.ts'
 import { readChange } from './wanting.ts'
 
@@ -49,7 +49,7 @@ export class Holding {
   readonly #learned: Learned
 
   /** `bans`: whom other programs keep out. `learned`: what names stand for and who is down, as it was known before. */
-  constructor(bans?: Others, learned: Learned = { whereabouts: new Map(), down: new Map() }) {
+  constructor(bans?: Others, learned: Learned = nothingLearned()) {
     this.#bans = bans
     this.#learned = learned
   }
@@ -75,9 +75,9 @@ export class Holding {
 
   /** Takes over what names stand for now and which endpoints are down; what is not in `news` stays as it is. */
   learn(news: Partial<Learned>): Step {
-    const { whereabouts = new Map(), down = new Map() } = news
+    const { whereabouts = new Map(), down = new Map(), warming = new Map() } = news
     const sending = [...whereabouts.keys()].flatMap((named) => [...this.register.sendingTo(named)])
-    const touched = [...sending.map(({ name }) => name), ...down.keys()]
+    const touched = [...sending.map(({ name }) => name), ...down.keys(), ...warming.keys()]
     const present = [...new Set(touched)].filter((name) => this.register.forwards.has(name))
     return this.#stepOf(present, () => {
       const leaving = this.#needsOf(present)

@@ -4,25 +4,35 @@ import type { Located } from '../model/endpoints.ts'
 export interface Learned {
   readonly whereabouts: Map<string, readonly Located[]>
   readonly down: Map<string, ReadonlySet<string>>
+  readonly warming: Map<string, ReadonlyMap<string, number>>
 }
 
 /** Takes `news` over; a name without an address and a forward without a dead endpoint are forgotten. */
 export function takeNews(
   learned: Learned,
-  { whereabouts = new Map(), down = new Map() }: Partial<Learned>,
+  { whereabouts = new Map(), down = new Map(), warming = new Map() }: Partial<Learned>,
 ): void {
   takeAll(learned.whereabouts, whereabouts, (located) => located.length === 0)
   takeAll(learned.down, down, (endpoints) => endpoints.size === 0)
+  takeAll(learned.warming, warming, (endpoints) => endpoints.size === 0)
 }
 
 /** What is known now of all that `news` is about. */
-export function recalled(learned: Learned, { whereabouts, down }: Partial<Learned>): Partial<Learned> {
+export function recalled(
+  learned: Learned,
+  { whereabouts, down, warming }: Partial<Learned>,
+): Partial<Learned> {
   return {
     ...(whereabouts && {
       whereabouts: new Map([...whereabouts.keys()].map((key) => [key, learned.whereabouts.get(key) ?? []])),
     }),
     ...(down && {
       down: new Map([...down.keys()].map((key) => [key, learned.down.get(key) ?? new Set<string>()])),
+    }),
+    ...(warming && {
+      warming: new Map(
+        [...warming.keys()].map((key) => [key, learned.warming.get(key) ?? new Map<string, number>()]),
+      ),
     }),
   }
 }
@@ -36,4 +46,8 @@ function takeAll<V>(
     if (isNothing(value)) into.delete(key)
     else into.set(key, value)
   }
+}
+
+export function nothingLearned(): Learned {
+  return { whereabouts: new Map(), down: new Map(), warming: new Map() }
 }

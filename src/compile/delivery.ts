@@ -115,7 +115,8 @@ function poolElements(
 function poolSlots({ balance, listen }: Forward, { endpoints, taking }: Delivery & { kind: 'pool' }) {
   const candidates = endpoints.slice(0, mostMembers).map((endpoint) => ({
     key: endpointKey(endpoint, listen),
-    weight: endpoint.weight,
+    // By client address nobody is moved for a while only.
+    weight: balance === 'source' ? endpoint.weight : endpoint.weight * endpoint.quarters,
     taking: taking.includes(endpoint),
   }))
   return slotsOf(balance, candidates)

@@ -74,7 +74,7 @@ function refuseForeignKeys(field: string, doc: CheckDocument): void {
   const allowed: readonly string[] = keysOf[doc.check as keyof typeof keysOf] ?? []
   const foreign = ownKeys.find((key) => doc[key] !== undefined && !allowed.includes(key))
   if (!foreign) return
-  const keys = ['port', 'every', 'timeout', 'fall', 'rise', ...allowed].join(', ')
+  const keys = ['port', 'every', 'timeout', 'fall', 'rise', 'slow_start', ...allowed].join(', ')
   throw Problem.of('health-key', { field: `${field}.${foreign}`, check: doc.check, keys })
 }
 

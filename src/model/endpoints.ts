@@ -21,6 +21,10 @@ export type Whereabouts = ReadonlyMap<string, readonly Located[]>
 /** Endpoints, by `endpointKey`, that their forward's health check has found dead; by the forward's name. */
 type Down = ReadonlyMap<string, ReadonlySet<string>>
 
+/** How many quarters of their weight endpoints are given that are back since a short while; by the forward's name. */
+type Warming = ReadonlyMap<string, ReadonlyMap<string, number>>
+export const allQuarters = 4
+
 /** Where a proxy takes up what a forward, or several that share an opening, send it. */
 export interface Entrance {
   /** By which the rules of the kernel know the opening. */
@@ -34,6 +38,7 @@ export interface Known {
   readonly lists: ReadonlyMap<string, List>
   readonly whereabouts: Whereabouts
   readonly down: Down
+  readonly warming: Warming
   /** By the forward's name. */
   readonly entrances: ReadonlyMap<string, Entrance>
 }
@@ -42,6 +47,7 @@ export const nothingKnown: Known = {
   lists: new Map(),
   whereabouts: new Map(),
   down: new Map(),
+  warming: new Map(),
   entrances: new Map(),
 }
 
@@ -63,6 +69,8 @@ export interface Endpoint {
   readonly address: Address
   readonly ports: PortMapping
   readonly weight: number
+  /** So many quarters of its weight count at the moment. */
+  readonly quarters: number
   readonly state: 'up' | 'draining' | 'down'
 }
 
@@ -79,9 +87,10 @@ export function bounded(located: readonly Located[]): readonly Located[] {
 /** In the order of the targets; the same address and ports twice are one. None of a forward to `self`. */
 export function endpointsOf(
   { name, listen, targets, via }: Pick<Forward, 'name' | 'listen' | 'targets' | 'via'>,
-  { whereabouts, down }: Pick<Known, 'whereabouts' | 'down'>,
+  { whereabouts, down, warming }: Pick<Known, 'whereabouts' | 'down'> & Partial<Pick<Known, 'warming'>>,
 ): readonly Endpoint[] {
   const dead = down.get(name)
+  const warm = warming?.get(name)
   const family = via ? undefined : listenFamily(listen)
   const found = new Map<string, Endpoint>()
   for (const target of targets) {
@@ -91,7 +100,7 @@ export function endpointsOf(
       const endpoint = { by, address: located.address, ...mapped(target, located, listen) }
       const key = endpointKey(endpoint, listen)
       const state = target.drain ? 'draining' : dead?.has(key) ? 'down' : 'up'
-      if (!found.has(key)) found.set(key, { ...endpoint, state })
+      if (!found.has(key)) found.set(key, { ...endpoint, quarters: warm?.get(key) ?? allQuarters, state })
     }
   }
   return [...found.values()]
@@ -162,6 +171,8 @@ export interface EndpointView {
   /** `10.0.0.5:80`: with the port that the first port of the opening goes to. */
   readonly at: string
   readonly weight: number
+  /** It is back since a short while, and this much of its weight counts: 1 to 4 quarters. */
+  readonly quarters: number
   readonly state: Endpoint['state']
   /** Connections that it was given, since its forward was last changed. */
   readonly connections: number

@@ -65,7 +65,7 @@ export function parseForward(written: unknown, at = ''): Forward {
     targets,
     balance: doc.balance ?? 'random',
     onAllDown: doc.on_all_down ?? 'refuse',
-    health: parseHealthOf(field('health'), doc.health, { listen, targets }),
+    health: parseHealthOf(field('health'), doc, { listen, targets }),
     sources: parseFrom(field('from'), doc.from),
     sourceNat: parseSourceNat(field('source_nat'), doc.source_nat ?? 'auto', { listen, targets, via }),
     limits: parseLimits(field('limits'), doc.limits),
@@ -138,12 +138,14 @@ function refusePingPool(field: string, targets: readonly Target[], listen: Liste
 /** What can be checked at all is known here for addresses; what names stand for is looked at again before it is asked. */
 function parseHealthOf(
   field: string,
-  written: ForwardDocument['health'],
+  { health: written, balance }: Pick<ForwardDocument, 'health' | 'balance'>,
   { listen, targets }: Pick<Forward, 'listen' | 'targets'>,
 ): Health | null {
   if (written === undefined) return null
   const health = parseHealth(field, written)
   const { kind } = health.check
+  if (health.slowStart !== null && balance === 'source')
+    throw Problem.of('slow-start', { field: `${field}.slow_start` })
   if (listen.kind === 'ping' && kind !== 'icmp' && health.port === null)
     throw Problem.of('health-port', { field, check: kind })
   for (const { destination } of targets) {

@@ -15,6 +15,8 @@ export interface Health {
   readonly fall: number
   /** So many good ones in a row bring it back. */
   readonly rise: number
+  /** Milliseconds in which a target that is back gets its whole share of new connections, step by step; null: at once. */
+  readonly slowStart: number | null
 }
 
 export const healthDocument = z.union([
@@ -26,6 +28,7 @@ export const healthDocument = z.union([
     timeout: z.string().optional(),
     fall: z.number().optional(),
     rise: z.number().optional(),
+    slow_start: z.string().optional(),
   }),
 ])
 
@@ -64,6 +67,8 @@ export function parseHealth(field: string, written: HealthDocument): Health {
     timeout,
     fall: parseWhole(at('fall'), doc.fall ?? defaults.fall, 100),
     rise: parseWhole(at('rise'), doc.rise ?? defaults.rise, 100),
+    slowStart:
+      doc.slow_start === undefined ? null : parseSpan(at('slow_start'), doc.slow_start, 1000, 3_600_000),
   }
 }
 
@@ -89,7 +94,7 @@ export function printSpan(span: number): string {
 
 /** The canonical document: parse(print(h)) equals h, and defaults are left out. */
 export function printHealth(health: Health): Written {
-  const { check, port, every, timeout, fall, rise } = health
+  const { check, port, every, timeout, fall, rise, slowStart } = health
   const usualTimeout = Math.min(defaults.timeout, Math.floor(every / 2))
   return {
     ...printCheck(check),
@@ -98,12 +103,14 @@ export function printHealth(health: Health): Written {
     ...(timeout !== usualTimeout && { timeout: printSpan(timeout) }),
     ...(fall !== defaults.fall && { fall }),
     ...(rise !== defaults.rise && { rise }),
+    ...(slowStart !== null && { slow_start: printSpan(slowStart) }),
   }
 }
 
 /** `checked by http /healthz every 2s, out after 3 failures, back after 2 good ones` */
-export function describeHealth({ check, port, every, fall, rise }: Health): string {
+export function describeHealth({ check, port, every, fall, rise, slowStart }: Health): string {
   const path = 'path' in check ? ` ${check.path}` : ''
   const at = port === null ? '' : ` at port ${port}`
-  return `checked by ${check.kind}${path}${at} every ${printSpan(every)} (out after ${fall} failed, back after ${rise} good)`
+  const slowly = slowStart === null ? '' : `, its whole share within ${printSpan(slowStart)}`
+  return `checked by ${check.kind}${path}${at} every ${printSpan(every)} (out after ${fall} failed, back after ${rise} good${slowly})`
 }

@@ -27,6 +27,7 @@ describe('what is written', () => {
       timeout: 1000,
       fall: 3,
       rise: 2,
+      slowStart: null,
     })
   })
 
@@ -105,6 +106,7 @@ describe('what is refused', () => {
     [{ check: 'tcp', fall: 0 }, 'bad-value', 'health.fall', '1 to 100'],
     [{ check: 'tcp', rise: 2.5 }, 'bad-value', 'health.rise'],
     [{ check: 'tcp', port: 65536 }, 'bad-value', 'health.port'],
+    [{ check: 'tcp', slow_start: '10ms' }, 'bad-value', 'health.slow_start'],
     [7, 'bad-value', 'health'],
   ]
   test.each(rows)('%j: %s', (written, code, ...words) => {
@@ -141,6 +143,7 @@ const documents: fc.Arbitrary<HealthDocument> = fc
       every: fc.constantFrom('100ms', '1500ms', '2s', '5s', '60s', '1m', '1h'),
       fall: fc.integer({ min: 1, max: 100 }),
       rise: fc.integer({ min: 1, max: 100 }),
+      slow_start: fc.constantFrom('1s', '90s'),
     },
     { requiredKeys: [] },
   )

@@ -1,6 +1,7 @@
 /** Has the targets of forwards checked, and says which of them are down. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Checked, Condition, HealthSummary, Outcome, Turned } from '../../model/condition.ts'
-import { endpointKey, endpointsOf } from '../../model/endpoints.ts'
+import { allQuarters, endpointKey, endpointsOf } from '../../model/endpoints.ts'
 import type { Forward } from '../../model/forward.ts'
 import { printHealth } from '../../model/health.ts'
 import { mapPort } from '../../model/mapping.ts'
@@ -17,7 +18,8 @@ interface Watched {
   readonly subject: Subject
 }
 
-type Down = Learned['down']
+/** Who is down, and who is back since a short while. */
+type News = Pick<Learned, 'down' | 'warming'>
 
 const mostWorst = 20
 const retryAfter = 1000
@@ -31,10 +33,12 @@ export class Watching {
   /** The forwards that a subject is checked for. */
   readonly #users = new Map<string, Set<string>>()
   readonly #remembered: Map<string, Course>
+  /** When those that are back have come back, by the clock. */
+  readonly #risen = new Map<string, number>()
   /** Forwards of which an endpoint has turned, or that are new. */
   readonly #turned = new Set<string>()
   #tell: (turned: Turned) => void = () => {}
-  #act: (down: Down) => Promise<void> = async () => {}
+  #act: (news: News) => Promise<void> = async () => {}
   #acting = false
 
   constructor(check: (subject: Subject) => Promise<Outcome>, clock: Clock, recollection: Recollection) {
@@ -44,17 +48,17 @@ export class Watching {
     this.#checking = new Checking(check, clock, (turn) => this.#take(turn))
   }
 
-  /** From now on `learn` is told what is down, and `tell` of each target that turns. */
-  guard(learn: (down: Down) => Promise<void>, tell: (turned: Turned) => void): void {
+  /** From now on `learn` is told of endpoints, and `tell` of each target that turns. */
+  guard(learn: (news: News) => Promise<void>, tell: (turned: Turned) => void): void {
     this.#act = learn
     this.#tell = tell
     void this.#pass()
   }
 
-  /** Checks what these forwards send to now, and nothing else for them; gives which of their endpoints are down. */
-  follow(holding: Holding, forwards: Iterable<Pick<Forward, 'name'>>): Down {
-    const changed = new Map<string, ReadonlySet<string>>()
-    for (const { name } of forwards) {
+  /** Checks what these forwards send to now, and nothing else for them; gives what is new of their endpoints. */
+  follow(holding: Holding, forwards: Iterable<Pick<Forward, 'name'>>): News {
+    const names = new Set([...forwards].map(({ name }) => name))
+    for (const name of names) {
       const before = this.#forwards.get(name) ?? []
       const forward = holding.register.forwards.get(name)
       const after = forward?.enabled ? watchedOf(forward, holding) : []
@@ -63,17 +67,20 @@ export class Watching {
       for (const { subject } of before) this.#remove(name, subject.key, after)
       if (after.length > 0) this.#forwards.set(name, after)
       else this.#forwards.delete(name)
-      const down = this.#downOf(name)
-      if (sameSet(down, holding.known.down.get(name) ?? new Set())) continue
-      changed.set(name, down)
-      this.#turned.add(name)
     }
-    if (changed.size > 0) void this.#pass()
-    return changed
+    const { down, warming } = holding.known
+    const changed = [...names].filter(
+      (name) =>
+        !isDeepStrictEqual(this.#downOf(name), down.get(name) ?? new Set()) ||
+        !isDeepStrictEqual(this.#warmingOf(name), warming.get(name) ?? new Map()),
+    )
+    for (const name of changed) this.#turned.add(name)
+    if (changed.length > 0) void this.#pass()
+    return this.#newsOf(changed)
   }
 
   /** All that is held, and nothing of what is not. */
-  followAll(holding: Holding): Down {
+  followAll(holding: Holding): News {
     const names = new Set([...this.#forwards.keys(), ...holding.register.forwards.keys()])
     return this.follow(
       holding,
@@ -128,6 +135,28 @@ export class Watching {
     return new Set(down.map(({ endpoint }) => endpoint))
   }
 
+  #warmingOf(name: string): ReadonlyMap<string, number> {
+    const warm = (this.#forwards.get(name) ?? []).map(
+      ({ endpoint, subject }) => [endpoint, this.#quartersOf(subject)] as const,
+    )
+    return new Map(warm.filter(([, quarters]) => quarters < allQuarters))
+  }
+
+  /** One at first, one more after each third of the time. */
+  #quartersOf({ key, health: { slowStart } }: Subject): number {
+    const risen = this.#risen.get(key)
+    if (slowStart === null || risen === undefined) return allQuarters
+    const thirds = Math.round((this.#clock.now() - risen) / (slowStart / 3))
+    return Math.min(1 + thirds, allQuarters)
+  }
+
+  #newsOf(names: readonly string[]): News {
+    return {
+      down: new Map(names.map((name) => [name, this.#downOf(name)])),
+      warming: new Map(names.map((name) => [name, this.#warmingOf(name)])),
+    }
+  }
+
   #add(name: string, { subject }: Watched): void {
     const users = this.#users.get(subject.key) ?? new Set()
     if (users.has(name)) return
@@ -142,10 +171,13 @@ export class Watching {
     users?.delete(name)
     if (users?.size !== 0) return
     this.#users.delete(key)
+    this.#risen.delete(key)
     this.#checking.remove(key)
   }
 
   #take({ subject, before, now }: Turn): void {
+    if (now.state === 'down') this.#risen.delete(subject.key)
+    else if (before.state === 'down') this.#warmUp(subject)
     for (const name of this.#users.get(subject.key) ?? []) {
       for (const { endpoint, subject: of } of this.#forwards.get(name) ?? []) {
         // A first good check tells nobody anything.
@@ -160,6 +192,16 @@ export class Watching {
     void this.#pass()
   }
 
+  #warmUp({ key, health: { slowStart } }: Subject): void {
+    if (slowStart === null) return
+    this.#risen.set(key, this.#clock.now())
+    const step = () => {
+      for (const name of this.#users.get(key) ?? []) this.#turned.add(name)
+      void this.#pass()
+    }
+    for (const third of [1, 2, 3]) this.#clock.after((third * slowStart) / 3, step)
+  }
+
   /** One at a time; what turns meanwhile is for the next, and what the kernel refuses is tried again. */
   async #pass(): Promise<void> {
     if (this.#acting || this.#turned.size === 0) return
@@ -167,7 +209,7 @@ export class Watching {
     const names = [...this.#turned]
     this.#turned.clear()
     try {
-      await this.#act(new Map(names.map((name) => [name, this.#downOf(name)])))
+      await this.#act(this.#newsOf(names))
       this.#recollection.keep(this.#checking.down())
       this.#acting = false
       void this.#pass()
@@ -179,10 +221,6 @@ export class Watching {
       })
     }
   }
-}
-
-function sameSet(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
-  return one.size === other.size && [...one].every((key) => other.has(key))
 }
 
 function watchedOf(forward: Forward, { known }: Holding): readonly Watched[] {

@@ -134,9 +134,10 @@ function describe(view: ForwardView, now: number): readonly string[] {
 
 /** `10.0.0.11:80 (app.example.org), weight 2, up, 17 connections` */
 function endpointWords(view: EndpointView): string {
-  const { by, at, weight, state, connections, open, checked } = view
+  const { by, at, weight, quarters, state, connections, open, checked } = view
   const named = at === by || at.startsWith(`${by}:`) || at.startsWith(`[${by}]:`) ? '' : ` (${by})`
-  const share = weight === 1 ? '' : `, weight ${weight}`
+  const warm = quarters < 4 ? `, ${quarters} of 4 quarters of its share` : ''
+  const share = `${weight === 1 ? '' : `, weight ${weight}`}${warm}`
   const left = open === null ? '' : `, ${open} still open`
   const found = checked ? `; ${describeCondition(checked)}` : ''
   return `${at}${named}${share}, ${state}, ${counted(connections, 'connection')}${left}${found}`

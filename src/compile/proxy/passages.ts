@@ -1,6 +1,6 @@
 /** The forwards of one proxy as what it has to know of each: where they come in, and the servers they go to. Pure. */
 import type { Family } from '../../model/address.ts'
-import { type Endpoint, endpointKey, endpointsOf, type Known } from '../../model/endpoints.ts'
+import { allQuarters, type Endpoint, endpointKey, endpointsOf, type Known } from '../../model/endpoints.ts'
 import { type Forward, familiesOf } from '../../model/forward.ts'
 import type { Numbered } from '../../model/gateway.ts'
 import { mapPort } from '../../model/mapping.ts'
@@ -69,16 +69,18 @@ function passageId(number: number): string {
 }
 
 function serversOf(forward: Forward, endpoints: readonly Endpoint[]): readonly Server[] {
-  const heaviest = Math.max(1, ...endpoints.map(({ weight }) => weight))
+  const warming = endpoints.some(({ quarters }) => quarters < allQuarters)
+  const weightOf = ({ weight, quarters }: Endpoint) => (warming ? weight * quarters : weight)
+  const heaviest = Math.max(1, ...endpoints.map(weightOf))
   const noneUp = !endpoints.some(({ state }) => state === 'up')
   return endpoints.map((endpoint) => {
-    const { state, weight } = endpoint
+    const { state } = endpoint
     const takes = state === 'up' || (state === 'down' && noneUp && forward.onAllDown === 'keep')
     return {
       key: endpointKey(endpoint, forward.listen),
       address: endpoint.address.text,
       port: portOf(forward, endpoint),
-      weight: takes ? scaled(weight, heaviest) : 0,
+      weight: takes ? scaled(weightOf(endpoint), heaviest) : 0,
     }
   })
 }

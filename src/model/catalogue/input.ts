@@ -178,6 +178,12 @@ export const inputProblems = {
     says: ({ field, value, why }) => `${field}: ${value} is never checked: ${why}`,
     remedy: () => 'Leave health out of this forward, or give the address of a host behind this gateway.',
   }),
+  'slow-start': entry<{ field: string }>({
+    status: 400,
+    says: ({ field }) =>
+      `${field} does not go with balance: source, by which a client belongs to its target at once`,
+    remedy: () => 'Leave slow_start out, or choose balance: random or round-robin.',
+  }),
   'health-port': entry<{ field: string; check: string }>({
     status: 400,
     says: ({ field, check }) => `${field}: a forward of ping has no port for a check of ${check}`,
