@@ -29,7 +29,9 @@ export async function countForwards(
     const row = totals.get(number) ?? { connections: 0, refused: 0, limited: 0 }
     totals.set(number, { ...row, [column]: row[column] + count })
   }
-  return [...totals].map(([number, row]) => ({ number, ...row }))
+  return [...totals].flatMap(([number, row]) =>
+    holding.behind(number).map((one) => ({ number: one, ...row })),
+  )
 }
 
 async function countsOf(door: Door, elements: readonly Element[]): Promise<readonly SetCount[]> {
@@ -39,7 +41,7 @@ async function countsOf(door: Door, elements: readonly Element[]): Promise<reado
 }
 
 async function allCounts(door: Door): Promise<readonly SetCount[]> {
-  const sets = [...Object.keys(staticSets), 'own', 'members4', 'members6']
+  const sets = [...Object.keys(staticSets), 'own', 'proxied', 'members4', 'members6']
   const counts = await door.counts(sets.filter((set) => layoutOf(set).counter))
   return [...counts].flatMap(([set, members]) => [...members].map(([key, count]) => ({ set, key, count })))
 }

@@ -9,7 +9,7 @@ import { endpointsOf } from '../model/endpoints.ts'
 import { rangeOfPrefix } from '../model/exposure/admitted.ts'
 import { arrivalsAt } from '../model/exposure/arrivals.ts'
 import type { BannedBy } from '../model/exposure/banned.ts'
-import type { Machine } from '../model/exposure/exposure.ts'
+import type { Machine, Service } from '../model/exposure/exposure.ts'
 import { joined } from '../model/exposure/ranges.ts'
 import type { Filters, Step } from '../model/exposure/rules.ts'
 import type { BanBook } from './banbook.ts'
@@ -46,8 +46,11 @@ export async function lookAround(
     endpointsOf(forward, known).map(({ address }) => address.text),
   )
   const wanted = new Set([...translationTargets(filters), ...targets])
+  // Nobody gets to a proxy but by its forward: our own rules see to that.
+  const entered = new Set([...known.entrances.values()].flatMap(({ ports }) => ports))
+  const isEntrance = ({ protocol, port }: Service) => protocol === 'tcp' && entered.has(port)
   return {
-    services,
+    services: services.filter((one) => !isEntrance(one)),
     filters,
     outside,
     arrivals: outside.flatMap((name) => arrivalsAt(links, name)),
@@ -59,6 +62,7 @@ export async function lookAround(
     echo: readEcho(),
     raw: readRawSockets(),
     whereabouts: Object.fromEntries(known.whereabouts),
+    entrances: Object.fromEntries([...known.entrances].map(([name, { ports }]) => [name, ports])),
     addresses: readLocalAddresses(),
     ways: await door.ways([...wanted].slice(0, mostWays)),
     forwarding: outside.flatMap((name) =>

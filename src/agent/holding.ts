@@ -207,6 +207,12 @@ export class Holding {
     })
   }
 
+  /** The forwards that the rules know by this number: those that share an opening have one together, and count together. */
+  behind(number: number): readonly number[] {
+    const sharing = this.#entrances.sharing(number)
+    return sharing.length === 0 ? [number] : sharing.flatMap((name) => this.numberOf(name) ?? [])
+  }
+
   numberOf(name: string): number | undefined {
     return this.#numbers.get(name)
   }

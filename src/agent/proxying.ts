@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { certificateKey } from '../compile/proxy/haproxy.ts'
-import { type Passage, passagesOf } from '../compile/proxy/passages.ts'
+import { type Passage, passageId, passagesOf } from '../compile/proxy/passages.ts'
+import { readStatistics, type ServerCount } from '../compile/proxy/statistics.ts'
 import {
   type Course,
   disagreement,
@@ -97,11 +98,20 @@ export class Proxying {
     ]
   }
 
-  /** What HAProxy has counted since it was started, as its `show stat` says it. */
-  async statistics(): Promise<string> {
-    if (!this.#courses.has('haproxy')) return ''
-    const { answers } = await this.#keeper.ask({ verb: 'tell', commands: ['show stat'], text: null }, false)
-    return answers[0] ?? ''
+  /** What HAProxy has counted of each endpoint of a forward since it was started, by `endpointKey`. nginx does not count. */
+  async countsOf(number: number): Promise<ReadonlyMap<string, ServerCount>> {
+    const id = passageId(number)
+    const passage = this.#courses.get('haproxy')?.passages.find((one) => one.id === id)
+    if (!passage) return new Map()
+    const asked = this.#keeper.ask({ verb: 'tell', commands: ['show stat'], text: null }, false)
+    const { answers } = await asked.catch(() => ({ answers: [] }))
+    const counts = readStatistics(answers[0] ?? '')
+    return new Map(
+      passage.slots.flatMap((slot, index) => {
+        const count = counts.get(`${id}/s${index + 1}`)
+        return slot && count ? [[slot.key, count] as const] : []
+      }),
+    )
   }
 
   #passages(proxy: ProxyName, holding: Holding): readonly Passage[] {

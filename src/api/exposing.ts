@@ -66,7 +66,8 @@ function declaredBy({ lists, settings }: Store['register'], machine: Machine): D
   const { locked, mark } = settings
   const whereabouts = new Map(Object.entries(machine.whereabouts))
   const down = new Map(Object.entries(machine.down).map(([name, dead]) => [name, new Set(dead)]))
-  return { locked, mark, lists, whereabouts, down }
+  const entrances = new Map(Object.entries(machine.entrances))
+  return { locked, mark, lists, whereabouts, down, entrances }
 }
 
 /** A judgement may take all of a processor, and the next one waits for it. */

@@ -22,7 +22,10 @@ export interface Options {
   readonly newPerSource?: string
   readonly openPerSource?: string
   readonly onChange?: 'drain' | 'cut' | 'keep'
-  readonly balance?: 'random' | 'round-robin' | 'source'
+  readonly balance?: 'random' | 'round-robin' | 'source' | 'least-connections'
+  readonly via?: 'haproxy' | 'nginx'
+  readonly proxyProtocol?: 'v1' | 'v2'
+  readonly sni?: string
   readonly onAllDown?: 'refuse' | 'keep'
   readonly health?: string
   readonly note?: string

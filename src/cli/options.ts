@@ -54,7 +54,20 @@ export const openOptions: readonly Option[] = [
     'random',
     'round-robin',
     'source',
+    'least-connections',
   ]),
+  new Option('--via <PROXY>', 'through a proxy of this machine, for what the kernel cannot').choices([
+    'haproxy',
+    'nginx',
+  ]),
+  new Option(
+    '--proxy-protocol <VERSION>',
+    'tell targets the address of the client by the PROXY protocol',
+  ).choices(['v1', 'v2']),
+  new Option(
+    '--sni <NAME>',
+    'only TLS connections that ask for this server name; others may share the opening',
+  ),
   new Option('--on-all-down <WHAT>', 'what to do with new connections when no target takes any').choices([
     'refuse',
     'keep',

@@ -91,6 +91,7 @@ function openingOf(operands: readonly string[]): Pick<ForwardDocument, 'listen' 
 function wishesOf(options: Options, now: number): Omit<ForwardDocument, 'listen' | 'to'> {
   const { name, balance, onAllDown, sourceNat, newPerSource, openPerSource, onChange, note, disabled } =
     options
+  const { via, proxyProtocol, sni } = options
   const from = sourcesOf(options.from)
   return {
     ...(name !== undefined && { name }),
@@ -103,6 +104,9 @@ function wishesOf(options: Options, now: number): Omit<ForwardDocument, 'listen'
       limits: { new_per_source: newPerSource, open_per_source: openPerSource },
     }),
     ...(onChange && { on_change: onChange }),
+    ...(via && { via }),
+    ...(proxyProtocol && { proxy_protocol: proxyProtocol }),
+    ...(sni !== undefined && { sni }),
     ...(options.for !== undefined && { expires: afterNow(options.for, now) }),
     ...(note !== undefined && { note }),
     ...(disabled && { enabled: false }),

@@ -130,6 +130,8 @@ export function endpointElements(
 ): readonly { readonly endpoint: Endpoint; readonly elements: readonly Element[] }[] {
   const { listen } = forward
   const endpoints = endpointsOf(forward, known)
+  // A proxy counts by itself.
+  if (forward.via) return endpoints.map((endpoint) => ({ endpoint, elements: [] }))
   return familiesOf(forward).flatMap((family) => {
     const delivery = deliveryOf(forward, endpoints, family)
     const all = endpoints.filter(({ address }) => address.family === family)

@@ -43,6 +43,12 @@ export class Entrances {
     this.entrances.set(name, held.entrance)
   }
 
+  /** The names of the forwards that have this number together. */
+  sharing(number: number): readonly string[] {
+    if (number < sharedNumbers) return []
+    return [...this.entrances].flatMap(([name, entrance]) => (entrance.number === number ? [name] : []))
+  }
+
   leave(name: string): void {
     const key = this.#keys.get(name)
     const held = key === undefined ? undefined : this.#held.get(key)

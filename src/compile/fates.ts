@@ -40,7 +40,7 @@ export function judgeOf(
   const judging = judgings(known)
   const takerBefore = formerTaker(former)
   return (flow) => {
-    if (register.settings.locked) return lockedVerdict(flow, takerBefore(flow), ours)
+    if (register.settings.locked) return lockedVerdict(flow, takerBefore(flow), ours, known)
     const now = takersOf(flow, register.openings)
     if (now.some((forward) => agrees(flow, judging(forward)))) return undefined
     const judge = now[0] ?? takerBefore(flow)
@@ -87,8 +87,10 @@ function lockedVerdict(
   flow: Flow,
   taker: Forward | undefined,
   ours: ReadonlySet<string>,
+  { entrances }: Known,
 ): Verdict | undefined {
-  if (flow.protocol === 'tcp' && ours.has(flow.target)) return undefined
+  const proxied = [...entrances.values()].some(({ ports }) => ports.includes(flow.targetPort))
+  if (flow.protocol === 'tcp' && ours.has(flow.target) && !proxied) return undefined
   return { forward: taker?.name ?? '', fate: 'break' }
 }
 

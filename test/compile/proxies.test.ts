@@ -179,13 +179,13 @@ const strangers = (via: 'haproxy' | 'nginx', text: string) =>
   text.split('\n').filter((line) => line !== '' && !grammar[via].some((pattern) => pattern.test(line)))
 
 describe.each(['haproxy', 'nginx'] as const)('in a configuration of %s', (via) => {
-  const after = (text: string) => texts.map((more) => `${text}${more}`)
+  const grown = (text: string) => texts.map((more) => `${text}${more}`)
   const hostile: fc.Arbitrary<Partial<ForwardDocument>> = fc.oneof(
-    fc.record({ name: fc.oneof(texts, after('web')) }),
+    fc.record({ name: fc.oneof(texts, grown('web')) }),
     fc.record({ note: texts }),
-    fc.record({ sni: fc.oneof(texts, after('a.example.org')) }),
-    fc.record({ to: fc.oneof(texts, after('10.0.0.5'), after('app.example.org')) }),
-    fc.record({ tls: fc.record({ certificate: after('/etc/ssl/'), key: after('/etc/ssl/key') }) }),
+    fc.record({ sni: fc.oneof(texts, grown('a.example.org')) }),
+    fc.record({ to: fc.oneof(texts, grown('10.0.0.5'), grown('app.example.org')) }),
+    fc.record({ tls: fc.record({ certificate: grown('/etc/ssl/'), key: grown('/etc/ssl/key') }) }),
   )
 
   test('text that is not meant to be there is not there, whatever is written', () => {

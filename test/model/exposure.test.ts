@@ -84,6 +84,7 @@ function machine(own: Partial<Machine> = {}): Machine {
     echo: [],
     raw: [],
     whereabouts: {},
+    entrances: {},
     ...own,
   }
 }
@@ -129,7 +130,14 @@ const look = (seen: Machine, forwards: readonly Forward[] = []) => judged(seen, 
 
 function judged(seen: Machine, forwards: readonly Forward[]) {
   const { mark } = defaultSettings
-  const declared = { locked: false, whereabouts: new Map(), down: new Map(), lists: new Map(), mark }
+  const declared = {
+    locked: false,
+    whereabouts: new Map(),
+    down: new Map(),
+    lists: new Map(),
+    entrances: new Map(),
+    mark,
+  }
   const sorted = sorting(declared, seen)
   const tickets = forwards.map(sorted.add)
   const report = reportOf({ machine: seen, cases: sorted.cases, taken: sorted.taken(), mark })

@@ -116,6 +116,40 @@ describe.each([
     expect(await says(gateway.outside6)).toMatch(/^PROXY TCP6 2001:db8:1::2 2001:db8:1::1 \d+ \d+\r\nhello$/)
   })
 
+  test('what goes through it is counted, and shown of each target that HAProxy knows of', async () => {
+    const { client, gateway, server, other } = lab
+    const to = [server.at(80), other.at(80)]
+    await opens({ name: `counted-${via}`, listen: `tcp/${port(13)}`, to, balance: 'round-robin' })
+    const held = [
+      await client.holds(gateway.outside, port(13)),
+      await client.holds(gateway.outside, port(13)),
+    ]
+    await client.asks(gateway.outside6, port(13))
+    const view = await drawbridge.api.forward(`counted-${via}`)
+    expect(view.connections).toBe(3)
+    const counts = view.endpoints?.map(({ connections }) => connections).sort()
+    expect(counts).toEqual(via === 'haproxy' ? [1, 2] : [0, 0])
+    for (const one of held) await one.end()
+  })
+
+  test('it is exposed as a forward, and what the proxy listens on is not', async () => {
+    const { exposures } = await drawbridge.api.exposure()
+    const ours = exposures.find(({ name }) => name === `counted-${via}`)
+    expect(ours).toMatchObject({ state: 'open', anywhere: true })
+    expect(exposures.filter(({ ports }) => /^6[1-4]\d{3}/.test(ports))).toEqual([])
+  })
+
+  test('a lockdown ends what goes through it, and lets nobody in until it is lifted', async () => {
+    const { client, gateway } = lab
+    const held = await client.holds(gateway.outside, port(13))
+    await drawbridge.cli(['lockdown', '--confirm', '0'])
+    await expect(client.asks(gateway.outside, port(13))).rejects.toThrow(/refused/)
+    await vi.waitFor(async () => expect((await held.look()).end).not.toBe('held'), patient)
+    await drawbridge.cli(['lockdown', '--lift'])
+    expect((await client.asks(gateway.outside, port(13))).port).toBe(80)
+    await held.end()
+  })
+
   test('a forward goes from the kernel to the proxy and back while clients come, and nobody is refused', async () => {
     const { client, gateway, server } = lab
     const forward = { name: `switched-${via}`, listen: `tcp/${port(7)}`, to: server.at(80) }

@@ -64,7 +64,7 @@ function passageOf({ number, forward }: Numbered, known: Known): Passage[] {
   ]
 }
 
-function passageId(number: number): string {
+export function passageId(number: number): string {
   return `forward_${number}`
 }
 

@@ -18,12 +18,16 @@ export interface Declared {
   /** Which of the targets of each the health check has found dead. */
   readonly down: ReadonlyMap<string, ReadonlySet<string>>
   readonly lists: Lists
+  /** The ports of this machine at which proxies take up what comes by each. */
+  readonly entrances: ReadonlyMap<string, readonly number[]>
 }
 
 /** One forward that stands for all that end as it does, and where it sends connections. */
 export interface Case {
   readonly forward: Forward
   readonly endpoints: readonly Endpoint[]
+  /** Where its proxy takes it up; none, where it goes through none. */
+  readonly entrance: readonly number[]
 }
 
 /** Ports that forwards take at one place: '' for any, `@203.0.113.1`, `%eth0`. */
@@ -55,8 +59,9 @@ export function sorting(declared: Declared, machine: Machine): Sorting {
       if (why !== undefined) return why
       mark(ports, forward)
       const endpoints = takingOf(forward, endpointsOf(forward, declared))
-      const key = keyOf(forward, endpoints, machine, classes)
-      const found = numbers.get(key) ?? cases.push({ forward, endpoints }) - 1
+      const entrance = declared.entrances.get(forward.name) ?? []
+      const key = `${keyOf(forward, endpoints, machine, classes)}|${entrance.map(classes.ofPort)}`
+      const found = numbers.get(key) ?? cases.push({ forward, endpoints, entrance }) - 1
       numbers.set(key, found)
       return found
     },
@@ -83,6 +88,7 @@ function whyShut({ enabled, sources }: Forward, { locked, lists }: Declared): st
 
 /** Those that new connections go to. */
 function takingOf(forward: Forward, endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  if (forward.via) return deliveryOf(forward, endpoints, 4).kind === 'proxy' ? endpoints : []
   return familiesOf(forward).flatMap((family) => {
     const delivery = deliveryOf(forward, endpoints, family)
     if (delivery.kind === 'direct') return [delivery.endpoint]

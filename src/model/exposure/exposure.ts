@@ -68,6 +68,8 @@ export interface Machine {
   readonly whereabouts: Readonly<Record<string, readonly Located[]>>
   /** Those of their endpoints that the health checks of forwards have found dead. */
   readonly down: Readonly<Record<string, readonly string[]>>
+  /** At which ports proxies take up what comes by a forward, by its name. */
+  readonly entrances: Readonly<Record<string, readonly number[]>>
   /** Interfaces that are bridges. */
   readonly bridges: readonly string[]
   /** Whom our own table keeps out of every forward. */

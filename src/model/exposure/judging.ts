@@ -45,12 +45,12 @@ export const shut = (rule: string): Judged => ({
   answered: null,
 })
 
-export function judge({ forward, endpoints }: Case, views: readonly View[]): Judged {
+export function judge({ forward, endpoints, entrance }: Case, views: readonly View[]): Judged {
   const place = placeOf(forward)
   const by = views.filter(({ scene }) => !place.startsWith('%') || scene.interface === place.slice(1))
   if (by.length === 0) return shut('the outside does not come by its interface')
   const taken = by.filter(({ scene }) => takes(forward, scene.family, scene.protocol))
-  const fates = taken.flatMap((view) => throughTo(view, forward, endpoints))
+  const fates = taken.flatMap((view) => throughTo(view, { forward, endpoints, entrance }))
   if (fates.length === 0)
     return shut(
       taken.length > 0 && endpoints.length === 0 && !isOwn(forward)
@@ -109,21 +109,28 @@ interface Through {
 }
 
 /** What becomes of the packets of this forward that come as this view's do. */
-function throughTo(view: View, forward: Forward, endpoints: readonly Endpoint[]): readonly Through[] {
-  if (isOwn(forward)) return throughToService(view, forward)
+function throughTo(view: View, { forward, endpoints, entrance }: Case): readonly Through[] {
+  if (isOwn(forward)) return throughToService(view, openingOf(forward))
+  if (forward.via) return endpoints.length > 0 ? throughToService(view, { port: portRanges(entrance) }) : []
   return endpoints
     .filter(({ address }) => address.family === view.scene.family)
     .flatMap((endpoint) => throughToEndpoint(view, forward, endpoint))
 }
 
-/** A service of this machine is reached with our mark, and otherwise as without a forward. */
-function throughToService(view: View, forward: Forward): readonly Through[] {
+/**
+ * A service of this machine is reached with our mark, and otherwise as without a forward; so is a proxy, at the port to which
+ * connections are redirected.
+ */
+function throughToService(view: View, opening: Partial<Box>): readonly Through[] {
   const { scene } = view
-  const opening = openingOf(forward)
   const pieces = view.atOpened().flatMap((fate) => pieceOf(fate, opening))
   if (pieces.length === 0) return takenBefore(view, opening)
   const { family, label: by } = scene
   return pieces.map((fate) => ({ ...fate, rule: ruleWords(fate), by, family, universe: scene.sources }))
+}
+
+function portRanges(ports: readonly number[]): Ranges {
+  return joined(ports.map((port) => ({ first: BigInt(port), last: BigInt(port) })))
 }
 
 function openingOf(forward: Forward): Partial<Box> {
