@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { agentAt } from './agent/client.ts'
 import { buildApp, buildTroubled, loadAll } from './api/app.ts'
+import { doctorOf } from './api/doctoring.ts'
 import { exposureLook } from './api/exposing.ts'
 import { GatewayService } from './api/gateway.ts'
 import { GatewayReader } from './api/reading.ts'
@@ -120,11 +121,14 @@ async function main(): Promise<void> {
   const stopWatching = watchConflicts(reader.conflicts, clock, (sentence, there) =>
     process.stdout.write(level + conflict(sentence, there)),
   )
+  const service = new GatewayService(parts)
+  const exposure = exposureLook(agent, store, clock.now)
   const app = buildApp({
     ...parts,
-    service: new GatewayService(parts),
+    service,
     reader,
-    exposure: exposureLook(agent, store, clock.now),
+    exposure,
+    doctor: doctorOf({ ...parts, service, exposure }),
     version,
     late: () => expiry.problem ?? confirmation.problem,
     stop: () => stop(0),

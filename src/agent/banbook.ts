@@ -5,7 +5,7 @@ import { bannedElement } from '../compile/elements.ts'
 import { readSetName } from '../compile/sets.ts'
 import type { DenialChange, Denials, Entry, Place } from '../kernel/denials/places.ts'
 import { type Address, type Family, networkOf, type Prefix, printPrefix } from '../model/address.ts'
-import type { Bans } from '../model/bans.ts'
+import type { Ban, Bans } from '../model/bans.ts'
 
 interface Listed {
   readonly kind: Place['kind']
@@ -189,6 +189,22 @@ export class BanBook {
       if (set?.kind !== 'banned' || set.family !== address.family) return false
       const { family, length } = set
       return this.#held.has(printPrefix({ family, length, text: networkOf(address, length) }))
+    })
+  }
+
+  /** Whose bans hold this address, by the prefix that each names; only those that are in force. */
+  holding(address: Address): readonly Omit<Ban, 'dropped'>[] {
+    return this.used().flatMap((name) => {
+      const set = readSetName(name)
+      if (set?.kind !== 'banned' || set.family !== address.family) return []
+      const { family, length } = set
+      const text = printPrefix({ family, length, text: networkOf(address, length) })
+      if (!this.#held.has(text)) return []
+      return [...(this.#banned.get(text)?.entries ?? [])].map(({ by, since }) => ({
+        address: text,
+        by,
+        since,
+      }))
     })
   }
 

@@ -34,6 +34,7 @@ const patience = {
   probe: 15_000,
   trace: 30_000,
   prove: 15_000,
+  examine: 30_000,
   witness: 15_000,
   sessions: 15_000,
 } as const

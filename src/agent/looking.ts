@@ -2,6 +2,7 @@
 
 import { countForwards } from './counting.ts'
 import { viewEndpoints } from './endpoints.ts'
+import { examine } from './examining/examining.ts'
 import { lookAround } from './exposing.ts'
 import type { Holding } from './holding.ts'
 import type { Machine } from './machine.ts'
@@ -22,6 +23,7 @@ export type Question = AgentMessage & {
     | 'probe'
     | 'trace'
     | 'prove'
+    | 'examine'
     | 'sessions'
     | 'counts'
     | 'witness'
@@ -72,6 +74,8 @@ export function answerQuestion(
       return tracing.trace(holding, question)
     case 'prove':
       return tracing.prove(holding, question.names)
+    case 'examine':
+      return examine(machine, holding, question)
     case 'sessions':
       return door.sessions(question.ports)
     case 'counts':

@@ -91,6 +91,7 @@ async function serveAgent(): Promise<void> {
     probe: probing,
     trace: tracing,
     prove: tracing,
+    examine: oneAfterTheOther(),
     // These wait for programs of others, and change nothing.
     admitted: (work) => work(),
     containers: (work) => work(),

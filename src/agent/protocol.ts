@@ -6,6 +6,7 @@ import type { HealthSummary } from '../model/condition.ts'
 import type { Containers } from '../model/container.ts'
 import { forwardDocument } from '../model/document.ts'
 import type { EndpointView } from '../model/endpoints.ts'
+import type { Examination } from '../model/examination.ts'
 import type { Machine } from '../model/exposure/exposure.ts'
 import type { NeighbourView, Obstacle } from '../model/foreign.ts'
 import type { Holder } from '../model/holder.ts'
@@ -128,6 +129,8 @@ export const agentMessage = z.discriminatedUnion('verb', [
   }),
   /** The same to some of these forwards, from somebody whom each admits. */
   z.strictObject({ verb: z.literal('prove'), names: z.array(z.string()).max(20) }),
+  /** All that can be measured about one forward, and about one client of it where that is named. */
+  z.strictObject({ verb: z.literal('examine'), name: z.string(), client: z.string().max(45).nullable() }),
   /** Who has a TCP connection to one of these ports of this machine. */
   z.strictObject({ verb: z.literal('sessions'), ports: z.array(z.int().min(1).max(65535)).max(100) }),
   /** Connections, refusals and limit drops of all forwards, or of those numbered. */
@@ -212,6 +215,8 @@ export interface AnswerOf {
   readonly probe: readonly Reach[]
   readonly trace: Trace
   readonly prove: readonly Proof[]
+  /** Null: no such forward is held. */
+  readonly examine: Examination | null
   readonly sessions: readonly Session[]
   readonly counts: readonly Counted[]
   /** The newest entry that the agent has seen; another one than that which it was shown when it knows another log. */

@@ -6,6 +6,7 @@ import { noBans } from '../model/bans.ts'
 import { forwardDocument, readDocument } from '../model/document.ts'
 import { Problem } from '../model/problem.ts'
 import { asking } from './asking.ts'
+import type { Doctor } from './doctoring.ts'
 import type { LookForExposure } from './exposing.ts'
 import type { GatewayService, Parts } from './gateway.ts'
 import { type GatewayReader, namesView, pendingView } from './reading.ts'
@@ -16,6 +17,7 @@ export interface AppParts extends Parts {
   readonly service: GatewayService
   readonly reader: GatewayReader
   readonly exposure: LookForExposure
+  readonly doctor: Doctor
   readonly version: string
   /** Why something that was to happen by itself did not. */
   readonly late: () => Problem | null
@@ -66,6 +68,9 @@ const auditQuery = z.strictObject({
   since: instant.optional(),
   until: instant.optional(),
 })
+const complaint = { from: z.string().max(45).optional(), symptom: z.string().max(200).optional() }
+const doctorQuery = z.strictObject({ name: z.string().max(2000).optional(), ...complaint })
+const doctorRequest = z.strictObject({ name: z.string().max(2000), ...complaint, ...trial })
 const rotateRequest = z.strictObject({ keep: z.int().min(1) })
 const lockdownRequest = z.strictObject({ lift: z.boolean(), ...trial })
 const namesRequest = z.strictObject({ names: z.array(z.string().max(2000)).min(1), ...trial })
@@ -135,7 +140,7 @@ function whenConnected({ server }: FastifyInstance): (request: FastifyRequest) =
 }
 
 function readingRoutes(app: FastifyInstance, parts: AppParts): void {
-  const { reader, exposure } = parts
+  const { reader, exposure, doctor } = parts
   app.get('/api/v1/status', async (request) => {
     const { wait = '0' } = request.query as { wait?: string }
     return status(parts, Math.min(Math.max(Number(wait) || 0, 0), 600))
@@ -147,6 +152,7 @@ function readingRoutes(app: FastifyInstance, parts: AppParts): void {
     return exposure([name].flat())
   })
   app.post('/api/v1/trace', (request) => trace(parts, readDocument(traceRequest, '', request.body)))
+  app.get('/api/v1/doctor', (request) => doctor.look(readDocument(doctorQuery, '', request.query)))
   app.get('/api/v1/gateway', async () => reader.written())
   app.get('/api/v1/history', async (request) => {
     const { most = '50', after = '0' } = readDocument(historyQuery, '', request.query)
@@ -169,7 +175,7 @@ function readingRoutes(app: FastifyInstance, parts: AppParts): void {
 
 function changingRoutes(
   app: FastifyInstance,
-  { service, stop }: AppParts,
+  { service, doctor, stop }: AppParts,
   connectedAt: (request: FastifyRequest) => number,
 ): void {
   app.post('/api/v1/forwards', (request) => {
@@ -207,6 +213,10 @@ function changingRoutes(
   app.post('/api/v1/lockdown', (request) => {
     const body = readDocument(lockdownRequest, '', request.body)
     return service.lockdown(body.lift, asking(request, body))
+  })
+  app.post('/api/v1/doctor', (request) => {
+    const body = readDocument(doctorRequest, '', request.body)
+    return doctor.mend(body, asking(request, body))
   })
   app.post('/api/v1/accept', (request) => service.accept(asking(request)))
   app.post('/api/v1/confirm', async (request) => service.confirm(connectedAt(request), asking(request)))

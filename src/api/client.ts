@@ -10,6 +10,8 @@ import type {
   Changed,
   Difference,
   DrainRequest,
+  DoctorPage,
+  DoctorRequest,
   EnableRequest,
   ExposurePage,
   ForwardList,
@@ -18,6 +20,7 @@ import type {
   HistoryEntry,
   LockdownRequest,
   LogView,
+  Mended,
   NamesRequest,
   OpenRequest,
   Plan,
@@ -25,6 +28,14 @@ import type {
   Status,
   TraceRequest,
 } from './shapes.ts'
+
+interface DoctorQuery {
+  readonly name?: string | undefined
+  /** The address of a client. */
+  readonly from?: string | undefined
+  /** What it notices, in its words. */
+  readonly symptom?: string | undefined
+}
 
 export interface AuditQuery {
   /** The entry after which the page begins. */
@@ -55,6 +66,10 @@ export interface Client {
   readonly exposure: (names?: readonly string[]) => Promise<ExposurePage>
   /** Sends a probe and tells its way. */
   readonly trace: (wanted: TraceRequest) => Promise<Trace>
+  /** Why forwards do not work: one by name or opening, or all. */
+  readonly doctor: (wanted: DoctorQuery) => Promise<DoctorPage>
+  /** The same, and what is Drawbridge's to mend is mended. */
+  readonly mend: (wanted: DoctorRequest) => Promise<Mended>
   readonly plan: (wanted: ApplyRequest) => Promise<Plan>
   readonly apply: (wanted: ApplyRequest) => Promise<Changed>
   /** One page of the audit log: after an entry, or the first one of what is wanted. */
@@ -93,6 +108,8 @@ export function connect(socketPath: string): Client {
         `/exposure${names.length > 0 ? `?${new URLSearchParams(names.map((name): [string, string] => ['name', name]))}` : ''}`,
       ),
     trace: (wanted) => ask('POST', '/trace', wanted),
+    doctor: (wanted) => ask('GET', `/doctor${queryOf({ ...wanted })}`),
+    mend: (wanted) => ask('POST', '/doctor', wanted),
     plan: (wanted) => ask('POST', '/plan', wanted),
     apply: (wanted) => ask('POST', '/apply', wanted),
     audit: (wanted) => ask('GET', `/audit${queryOf({ ...wanted })}`),

@@ -39,6 +39,8 @@ export interface Options {
   readonly until?: string
   readonly rotate?: string
   readonly verify?: boolean
+  readonly symptom?: string
+  readonly fix?: boolean
   readonly lift?: boolean
   readonly file?: string
   readonly prune?: boolean

@@ -11,6 +11,8 @@ export const undeclared = 3
 
 /** `trace` only: the probe was not answered. */
 export const unanswered = 3
+/** `doctor` only: something was found. As with the two above, 1 would be the command that failed. */
+export const found = 3
 
 /** Conflicts that the operator's own input made; other conflicts (a stale generation) are failures. */
 const badInput: readonly string[] = ['listen-taken', 'loopback-only', 'name-taken', 'shadows-listener']

@@ -20,7 +20,7 @@ export const outputOption = new Option(
 const privilegedOption = new Option('--privileged', 'allow ports below 1024')
 
 /** What every change can be asked with. */
-const trialOptions: readonly Option[] = [
+export const trialOptions: readonly Option[] = [
   new Option('--dry-run', 'say what would be done and what it would do to live connections, and do nothing'),
   new Option(
     '--confirm <DURATION>',

@@ -5,6 +5,7 @@ import { asProblem, declare, type Options } from './command.ts'
 import { changingCommands } from './commands/changing.ts'
 import { completingCommands } from './commands/completing.ts'
 import { drainingCommands } from './commands/draining.ts'
+import { doctoringCommands } from './commands/doctoring.ts'
 import { exposingCommands } from './commands/exposing.ts'
 import { fileCommands } from './commands/files.ts'
 import { lookingCommands } from './commands/looking.ts'
@@ -23,6 +24,7 @@ const specs = [
   ...lookingCommands,
   ...exposingCommands,
   ...tracingCommands,
+  ...doctoringCommands,
   ...fileCommands,
   ...pastCommands,
   ...completingCommands,

@@ -20,11 +20,14 @@ const CHANGE = message(0)
 const GET = message(1)
 const DELETE = message(2)
 const ENOENT = 2
+const SEEN_REPLY = 2
 
 const flowAttributes = {
   original: 1,
   reply: 2,
+  status: 3,
   protocolInfo: 4,
+  timeout: 7,
   mark: 8,
   id: 12,
   zone: 18,
@@ -41,6 +44,14 @@ export interface TrackedFlow extends Flow {
   readonly handle: Readonly<Record<number, Buffer>>
   /** A TCP connection that both sides have ended and the kernel only remembers. */
   readonly over: boolean
+  /** Something came back through this machine (IPS_SEEN_REPLY). */
+  readonly answered: boolean
+  /** The address that the target sees. */
+  readonly by: string
+  /** Of TCP, as enum tcp_conntrack numbers it; 0: not TCP. */
+  readonly phase: number
+  /** Seconds until the kernel forgets it, unless another packet comes. */
+  readonly left: number
 }
 
 /** The flows whose mark, under the mask, is `mark.value`; the kernel filters. */
@@ -64,6 +75,7 @@ function flowOf(parts: Map<number, Buffer>): TrackedFlow | undefined {
     const bytes = parts.get(type)
     return bytes ? [[type, bytes] as const] : []
   })
+  const phase = phaseOf(parts.get(flowAttributes.protocolInfo))
   return {
     protocol: name,
     family: original.family,
@@ -74,16 +86,21 @@ function flowOf(parts: Map<number, Buffer>): TrackedFlow | undefined {
     target: reply.source,
     targetPort: reply.sourcePort,
     handle: Object.fromEntries(handle),
-    over: isOver(parts.get(flowAttributes.protocolInfo)),
+    over: phase === TIME_WAIT || phase === CLOSE,
+    answered: ((parts.get(flowAttributes.status)?.readUInt32BE() ?? 0) & SEEN_REPLY) !== 0,
+    by: reply.destination,
+    phase,
+    left: parts.get(flowAttributes.timeout)?.readUInt32BE() ?? 0,
   }
 }
 
-/** enum ctattr_protoinfo and enum tcp_conntrack (uapi/linux/netfilter/nf_conntrack_tcp.h): TIME_WAIT and CLOSE. */
-function isOver(bytes: Buffer | undefined): boolean {
+/** enum ctattr_protoinfo and enum tcp_conntrack (uapi/linux/netfilter/nf_conntrack_tcp.h). */
+function phaseOf(bytes: Buffer | undefined): number {
   const tcp = bytes && attributes(bytes).get(1)
-  const state = tcp && attributes(tcp).get(1)?.readUInt8()
-  return state === 7 || state === 8
+  return (tcp && attributes(tcp).get(1)?.readUInt8()) ?? 0
 }
+
+const [TIME_WAIT, CLOSE] = [7, 8]
 
 function endpoints(bytes: Buffer | undefined) {
   if (!bytes) return undefined

@@ -12,6 +12,7 @@ const socket = libc.func('int socket(int domain, int type, int protocol)')
 const connect = libc.func('int connect(int fd, const uint8_t *address, uint32_t length)')
 const send = libc.func('long send(int fd, const uint8_t *bytes, size_t length, int flags)')
 const recv = libc.func('long recv(int fd, _Out_ uint8_t *bytes, size_t length, int flags)')
+const setsockopt = libc.func('int setsockopt(int fd, int level, int name, const int *value, uint32_t length)')
 const close = libc.func('int close(int fd)')
 
 const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000
@@ -22,19 +23,29 @@ const kinds = {
 /** How soon it is looked whether the answer is there; then more and more rarely. */
 const shortestNap = 2
 const longestNap = 50
+const headers = { 4: 20, 6: 40 } as const
+/** IPPROTO_IP with IP_MTU_DISCOVER, IPPROTO_IPV6 with IPV6_MTU_DISCOVER; both know the value PROBE. */
+const discovery = { 4: [0, 10], 6: [41, 23] } as const
+const PROBE = 3
 
 export type Pinged = 'answers' | 'silent' | 'forbidden'
 
-/** Asks once and waits so long. The kernel fills in identifier and checksum, and gives us the replies to us alone. */
-export async function ping(address: Address, patience: number): Promise<Pinged> {
+/**
+ * Asks once and waits so long. The kernel fills in identifier and checksum, and gives us the replies to us alone. `size`: of
+ * the whole packet, which then must not be cut into fragments, whatever is known of the path (IP_PMTUDISC_PROBE in ip(7)).
+ */
+export async function ping(address: Address, patience: number, size?: number): Promise<Pinged> {
   const { domain, protocol, request } = kinds[address.family]
   const fd: number = socket(domain, SOCK_DGRAM_CLOEXEC_NONBLOCK, protocol)
   if (fd < 0) return 'forbidden'
   try {
     const to = socketAddress(domain, address)
-    const echo = Buffer.from([request, 0, 0, 0, 0, 0, 0, 1])
+    const echo = Buffer.alloc(Math.max(8, (size ?? 0) - headers[address.family]))
+    echo[0] = request
+    echo[7] = 1
+    if (size !== undefined && !keepWhole(fd, address.family)) return 'forbidden'
     if (connect(fd, to, to.length) < 0 || send(fd, echo, echo.length, 0) < 0) return 'silent'
-    const answer = Buffer.alloc(64)
+    const answer = Buffer.alloc(echo.length + 64)
     const end = performance.now() + patience
     let nap = shortestNap
     do {
@@ -46,6 +57,11 @@ export async function ping(address: Address, patience: number): Promise<Pinged> 
   } finally {
     close(fd)
   }
+}
+
+function keepWhole(fd: number, family: Address['family']): boolean {
+  const [level, name] = discovery[family]
+  return setsockopt(fd, level, name, [PROBE], 4) === 0
 }
 
 /** struct sockaddr_in and sockaddr_in6: family, port, then the address. */

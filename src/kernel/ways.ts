@@ -15,6 +15,7 @@ const nameToIndex = libc.func('uint32_t if_nametoindex(const char *name)')
 
 const RTM_GETROUTE = 26
 const RTM_NEWNEIGH = 28
+const RTM_DELNEIGH = 29
 const RTM_GETNEIGH = 30
 const NLM_F_REQUEST = 0x1
 const NLM_F_ACK = 0x4
@@ -22,6 +23,7 @@ const NLM_F_CREATE = 0x400
 const RTM_F_FIB_MATCH = 0x2000
 const NTF_USE = 1
 const failed = 0x01 | 0x20 // NUD_INCOMPLETE, NUD_FAILED
+const lasting = 0x40 | 0x80 // NUD_NOARP, NUD_PERMANENT
 const resolved = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80
 const families = { 4: 2, 6: 10 } as const
 const route = { destination: 1, source: 2, arrival: 3, interface: 4, gateway: 5, via: 18 } as const
@@ -93,6 +95,21 @@ export function findWayIn(netlink: Netlink, { source, destination, by }: WayInQu
   }
 }
 
+const refusals: Readonly<Record<number, Refusal>> = { 13: 'prohibit', 22: 'blackhole', 113: 'unreachable' }
+
+export type Refusal = 'none' | 'blackhole' | 'unreachable' | 'prohibit'
+
+/** How the kernel says that there is no way (fib_props in net/ipv4/fib_semantics.c); null: there is one. */
+export function findRefusal(netlink: Netlink, address: Address): Refusal | null {
+  try {
+    netlink.request(routeRequest(address, 0), 'asking for a route')
+    return null
+  } catch (error) {
+    if (error instanceof KernelError) return refusals[error.errno] ?? 'none'
+    throw error
+  }
+}
+
 function withAttributes(request: Buffer, more: readonly (readonly [type: number, value: Buffer])[]): Buffer {
   const parts = more.map(([type, value]) => {
     const part = Buffer.alloc(4 + ((value.length + 3) & ~3))
@@ -130,32 +147,41 @@ function readAddress(bytes: Buffer): Address {
 }
 
 /** The kernel says "no route" as an error; any other way to say no (a prohibited network) comes as one too. */
-function askRoute(netlink: Netlink, { family, text }: Address, flags: number): Buffer | undefined {
-  const request = message(RTM_GETROUTE, 0, routeMessageLength, route.destination, { family, text })
-  request.writeUInt8(family === 4 ? 32 : 128, 17)
-  request.writeUInt32LE(flags, 24)
+function askRoute(netlink: Netlink, address: Address, flags: number): Buffer | undefined {
   try {
-    return netlink.request(request, 'asking for a route')[0]?.body
+    return netlink.request(routeRequest(address, flags), 'asking for a route')[0]?.body
   } catch (error) {
     if (error instanceof KernelError) return undefined
     throw error
   }
 }
 
+function routeRequest({ family, text }: Address, flags: number): Buffer {
+  const request = message(RTM_GETROUTE, 0, routeMessageLength, route.destination, { family, text })
+  request.writeUInt8(family === 4 ? 32 : 128, 17)
+  request.writeUInt32LE(flags, 24)
+  return request
+}
+
 export type Neighbour = 'there' | 'missing' | 'unasked'
 
 /** What is known of a neighbour now. */
-export function readNeighbour(netlink: Netlink, { index, next }: Way): Neighbour {
-  const request = message(RTM_GETNEIGH, 0, neighbourMessageLength, neighbourAddress, next)
-  request.writeInt32LE(index, 20)
+export function readNeighbour(netlink: Netlink, way: Way): Neighbour {
   try {
-    const state = netlink.request(request, 'asking for a neighbour')[0]?.body.readUInt16LE(8) ?? 0
+    const state = askNeighbour(netlink, way)
     if (state & failed) return 'missing'
     return state & resolved ? 'there' : 'unasked'
   } catch (error) {
     if (error instanceof KernelError) return 'unasked'
     throw error
   }
+}
+
+/** Its state, as NUD_* of neighbour.h. */
+function askNeighbour(netlink: Netlink, { index, next }: Pick<Way, 'index' | 'next'>): number {
+  const request = message(RTM_GETNEIGH, 0, neighbourMessageLength, neighbourAddress, next)
+  request.writeInt32LE(index, 20)
+  return netlink.request(request, 'asking for a neighbour')[0]?.body.readUInt16LE(8) ?? 0
 }
 
 /** Has the kernel resolve a neighbour as if a packet were for it (NTF_USE); the answer is in its state soon after. */
@@ -171,6 +197,18 @@ export function useNeighbour(netlink: Netlink, { index, next }: Way): void {
   request.writeUInt8(NTF_USE, 26)
   try {
     netlink.request(request, 'resolving a neighbour')
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error
+  }
+}
+
+/** Forgets what is known of a neighbour, so that it is asked for anew. What somebody has set for good stays (NUD_PERMANENT). */
+export function forgetNeighbour(netlink: Netlink, { index, next }: Way): void {
+  const request = message(RTM_DELNEIGH, 0, neighbourMessageLength, neighbourAddress, next)
+  request.writeInt32LE(index, 20)
+  try {
+    if ((askNeighbour(netlink, { index, next }) & lasting) === 0)
+      netlink.request(request, 'forgetting a neighbour')
   } catch (error) {
     if (!(error instanceof KernelError)) throw error
   }

@@ -8,6 +8,7 @@ import type { Mark } from '../model/gateway.ts'
 import type { Listener } from '../model/listeners.ts'
 import type { Probe } from '../model/trace/step.ts'
 import { readBridges } from './bridges.ts'
+import { type Carrier, readCarriers } from './carriers.ts'
 import { readForeignChains } from './chains.ts'
 import { readIpset, readIpsetHeads } from './denials/ipsets.ts'
 import type { Interest, Place } from './denials/places.ts'
@@ -30,8 +31,10 @@ import { readSessions } from './sessions.ts'
 import { readChainNames, readFingerprint, readSetNames } from './structure.ts'
 import { countElements, readSet, writeDifference } from './table.ts'
 import {
+  findRefusal,
   findWay,
   findWayIn,
+  forgetNeighbour,
   readNeighbour,
   readWays,
   useNeighbour,
@@ -59,7 +62,12 @@ const calls = {
   defaultInterfaces: () => readDefaultInterfaces(routes),
   /** The way to an address; undefined when there is none. */
   way: (address: Address) => findWay(routes, address),
+  /** Why there is no way; null when there is one. */
+  refusal: (address: Address) => findRefusal(routes, address),
+  /** Every interface. */
+  carriers: (): Carrier[] => readCarriers(routes),
   neighbour: (way: Way) => readNeighbour(routes, way),
+  forgetNeighbour: (way: Way) => forgetNeighbour(routes, way),
   useNeighbour: (way: Way) => useNeighbour(routes, way),
   /** What listens on this machine. */
   listeners: () => readListeners(sockets),

@@ -122,7 +122,10 @@ export function describeObstacle(obstacle: Obstacle): string {
 }
 
 /** In a table of iptables a rule of nft would make iptables itself fail. */
-function admission({ family, table, name }: ForeignChain, mark: Mark): string {
+export function admission(
+  { family, table, name }: Pick<ForeignChain, 'family' | 'table' | 'name'>,
+  mark: Mark,
+): string {
   const [value, mask] = printMark(mark).split('/')
   if (family === 'inet' || table !== 'filter' || name !== 'FORWARD') {
     return `nft insert rule ${family} ${table} ${name} ct mark and ${mask} == ${value} accept`

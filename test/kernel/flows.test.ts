@@ -47,10 +47,21 @@ test('those with our mark are found, whatever the other bits, in both families',
     port: 5001,
     targetPort: 5001,
     over: false,
+    answered: false,
+    phase: 0,
+    // Of the 30 s that the kernel remembers a datagram.
+    left: expect.toSatisfy((left: number) => left > 0 && left <= 30),
   }
   expect(flows).toEqual([
-    { ...common, family: 4, source: '127.0.0.1', destination: '127.0.0.1', target: '127.0.0.1' },
-    { ...common, family: 6, source: '::1', destination: '::1', target: '::1' },
+    {
+      ...common,
+      family: 4,
+      source: '127.0.0.1',
+      destination: '127.0.0.1',
+      target: '127.0.0.1',
+      by: '127.0.0.1',
+    },
+    { ...common, family: 6, source: '::1', destination: '::1', target: '::1', by: '::1' },
   ])
 })
 

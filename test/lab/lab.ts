@@ -33,6 +33,8 @@ export interface Lab {
   readonly gateway: Gateway
   readonly server: Host
   readonly other: Host
+  /** The bridge between the inside hosts. */
+  readonly switch: Host
   /** Has what is to be done at the end done then: the latest first, before the namespaces go. */
   defer(work: () => Promise<void>): void
   close(): Promise<void>
@@ -140,6 +142,7 @@ export async function startLab(t?: Finishing): Promise<Lab> {
     gateway: { ...gateway, ...outside, ...second, ...inside },
     server: host('server', '10.0.0.5', 'fd00::5'),
     other: host('other', '10.0.0.6', 'fd00::6'),
+    switch: host('switch', '', ''),
     defer,
     close,
     [Symbol.asyncDispose]: close,

@@ -67,6 +67,8 @@ export function memoryAgent(): MemoryAgent {
         }
       case 'endpoints':
         return []
+      case 'examine':
+        return null
       case 'containers':
         return noContainers
       case 'admitted':
