@@ -111,6 +111,11 @@ const rules: readonly Rule[] = [
     why: 'the API is a client of reconcile, not the other way round',
   },
   {
+    from: among('doctor/'),
+    mustNot: anythingBut('doctor/', 'model/', 'compile/'),
+    why: 'a diagnosis is made of values: whoever asks has gathered them',
+  },
+  {
     from: among('chain.ts'),
     mustNot: anythingBut('node:crypto'),
     why: 'whoever checks the log must compute what its keeper does',
@@ -122,7 +127,16 @@ const rules: readonly Rule[] = [
   },
   {
     from: among('cli/'),
-    mustNot: oursBut('cli/', 'model/', 'api/client.ts', 'api/shapes.ts', 'chain.ts', 'paths.ts', 'up.ts'),
+    mustNot: oursBut(
+      'cli/',
+      'model/',
+      'api/client.ts',
+      'api/shapes.ts',
+      'api/shapes-doctor.ts',
+      'chain.ts',
+      'paths.ts',
+      'up.ts',
+    ),
     why: 'if the API is not enough for the command line, the API is wrong',
   },
   {
@@ -218,6 +232,8 @@ describe('the check finds', () => {
     ['agent/x.ts', `import Fastify from 'fastify'`, 'stays small'],
     ['kernel/x.ts', `import { Ledger } from '../store/ledger.ts'`, 'stays small'],
     ['api/x.ts', `import { openSqliteStore } from '../store/sqlite.ts'`, 'composition root'],
+    ['doctor/x.ts', `import { readFileSync } from 'node:fs'`, 'made of values'],
+    ['doctor/x.ts', `import type { AgentClient } from '../agent/client.ts'`, 'made of values'],
     ['cli/x.ts', `import { GatewayService } from '../api/gateway.ts'`, 'the API is wrong'],
     ['cli/commands/x.ts', `const a = 1; import { up } from '../../controller.ts'`, 'the API is wrong'],
     ['api/x.ts', `import { run } from '../cli/program.ts'`, 'is a client'],

@@ -10,8 +10,6 @@ import type {
   Changed,
   Difference,
   DrainRequest,
-  DoctorPage,
-  DoctorRequest,
   EnableRequest,
   ExposurePage,
   ForwardList,
@@ -20,7 +18,6 @@ import type {
   HistoryEntry,
   LockdownRequest,
   LogView,
-  Mended,
   NamesRequest,
   OpenRequest,
   Plan,
@@ -28,6 +25,7 @@ import type {
   Status,
   TraceRequest,
 } from './shapes.ts'
+import type { DoctorPage, DoctorRequest, Mended } from './shapes-doctor.ts'
 
 interface DoctorQuery {
   readonly name?: string | undefined

@@ -21,7 +21,8 @@ import type { Asking } from './asking.ts'
 import type { LookForExposure } from './exposing.ts'
 import type { GatewayService } from './gateway.ts'
 import { findForward, inOrder } from './reading.ts'
-import type { Changed, DoctorPage, Mended, Patient } from './shapes.ts'
+import type { Changed } from './shapes.ts'
+import type { DoctorPage, Mended, Patient } from './shapes-doctor.ts'
 import { unlessAway } from './sight.ts'
 
 interface Complaint {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { DoctorPage } from '../../src/api/shapes.ts'
+import type { DoctorPage } from '../../src/api/shapes-doctor.ts'
 import type { Finding } from '../../src/model/finding.ts'
 import { runIn, startApi } from './lab.ts'
 

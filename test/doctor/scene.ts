@@ -1,6 +1,6 @@
 /** A lab with a forward that works, the faults that can be put into it, and what shows whether packets come through. */
 import { expect } from 'vitest'
-import type { Patient } from '../../src/api/shapes.ts'
+import type { Patient } from '../../src/api/shapes-doctor.ts'
 import type { Code } from '../../src/model/finding.ts'
 import type { Drawbridge } from '../lab/drawbridge.ts'
 import type { Lab } from '../lab/lab.ts'

@@ -1,6 +1,6 @@
 /** doctor: why a forward does not work, and what to do. */
 import { Option } from 'commander'
-import type { DoctorPage, Mended, Patient } from '../../api/shapes.ts'
+import type { DoctorPage, Mended, Patient } from '../../api/shapes-doctor.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, failed, found } from '../exit.ts'
