@@ -35,7 +35,7 @@ export function startHealthLog(store: Store, agent: AgentClient, clock: Clock): 
 
   const run = async () => {
     // While nothing is checked the agent is not asked. What cannot be asked, or entered, now is the next time.
-    if ([...store.register.forwards.values()].some(({ health }) => health)) await look().catch(() => {})
+    if (isAnythingChecked(store)) await look().catch(() => {})
     if (!stopped) cancel = clock.after(every, run)
   }
   void run()
@@ -43,6 +43,11 @@ export function startHealthLog(store: Store, agent: AgentClient, clock: Clock): 
     stopped = true
     cancel()
   }
+}
+
+function isAnythingChecked({ register }: Store): boolean {
+  for (const { health } of register.forwards.values()) if (health) return true
+  return false
 }
 
 async function lastEntered(store: Store): Promise<string> {

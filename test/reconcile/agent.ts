@@ -12,7 +12,7 @@ import { followed, type Place } from '../../src/agent/witness.ts'
 import { noBans } from '../../src/model/bans.ts'
 import { nothingChecked } from '../../src/model/condition.ts'
 import { noContainers } from '../../src/model/container.ts'
-import { readDocument } from '../../src/model/document.ts'
+import { type ForwardDocument, readDocument } from '../../src/model/document.ts'
 import { parseForward, printForward } from '../../src/model/forward.ts'
 import { Problem } from '../../src/model/problem.ts'
 
@@ -146,7 +146,7 @@ export function memoryAgent(): MemoryAgent {
 export function putOf(
   generation: number,
   base: number | null,
-  forwards: Record<number, string>,
+  forwards: Record<number, string | ForwardDocument>,
   removed: string[] = [],
 ): PutMessage {
   return {

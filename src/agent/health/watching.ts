@@ -69,7 +69,10 @@ export class Watching {
       else this.#forwards.delete(name)
     }
     const { down, warming } = holding.known
-    const changed = [...names].filter(
+    const concerned = [...names].filter(
+      (name) => this.#forwards.has(name) || down.has(name) || warming.has(name),
+    )
+    const changed = concerned.filter(
       (name) =>
         !isDeepStrictEqual(this.#downOf(name), down.get(name) ?? new Set()) ||
         !isDeepStrictEqual(this.#warmingOf(name), warming.get(name) ?? new Map()),
