@@ -47,14 +47,15 @@ export class Containing {
 
   /** As they are now, and forwards have been told; as they were where Docker does not answer soon. Not in turn. */
   async fresh(): Promise<Containers> {
-    if (this.seen.docker !== 'silent') await Promise.race([this.#look(), sleep(patience)])
+    if (this.seen.docker !== 'silent') await Promise.race([this.#look().catch(() => {}), sleep(patience)])
     return this.seen
   }
 
   /** The same, in turn. */
   async settle(): Promise<void> {
     if (this.seen.docker !== 'silent') await Promise.race([this.#read(), sleep(patience)])
-    await this.#tell()
+    // What cannot be written now is told again soon.
+    await this.#tell().catch(() => {})
   }
 
   async #look(): Promise<void> {

@@ -93,6 +93,8 @@ export function containerBehind(
 export type Missing =
   /** No Docker has ever been seen. */
   | { readonly kind: 'no-docker' }
+  /** Docker does not answer, and has not named it before. */
+  | { readonly kind: 'unasked' }
   | { readonly kind: 'unknown'; readonly nearest: readonly string[] }
   | { readonly kind: 'stopped' }
   /** It lives in the network of this machine. */
@@ -104,6 +106,7 @@ export type Missing =
 export function missingOf({ docker, containers }: Containers, name: string): Missing | undefined {
   if (docker === 'none') return { kind: 'no-docker' }
   const found = containers.find((one) => one.name === name)
+  if (!found && docker === 'silent') return { kind: 'unasked' }
   if (!found) return { kind: 'unknown', nearest: nearestOf(containers, name) }
   if (found.addresses.length > 0) return undefined
   if (found.onHost) return { kind: 'on-host' }
@@ -125,6 +128,8 @@ export function describeMissing(name: string, missing: Missing): string {
   switch (missing.kind) {
     case 'no-docker':
       return `container ${name} cannot be looked up, as Docker does not run here; new connections are refused until it does`
+    case 'unasked':
+      return `container ${name} cannot be looked up, as Docker does not answer; new connections are refused until it does`
     case 'unknown':
       return `there is no container ${name}; new connections to it are refused until there is one`
     case 'stopped':

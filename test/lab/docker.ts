@@ -1,5 +1,5 @@
 /** A real dockerd in a machine of the lab, with directories of its own and an image made of one program. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +21,8 @@ export interface Docker {
   /** Kills the daemon without a warning; its rules stay. */
   kill9(): Promise<void>
   start(): Promise<void>
+  /** Has the daemon hang, or go on. */
+  hang(hangs: boolean): void
 }
 
 /** dockerd wants root of the machine: it makes cgroups, and mounts that a user namespace may not. */
@@ -57,6 +59,7 @@ export async function startDocker(
   const runs = (...args: readonly string[]) => host.run('docker', ['-H', socket, ...args])
   let daemon: Running | undefined
   const start = async () => {
+    await endContainers(directory)
     const started = host.spawn('unshare', ['--mount', 'sh', '-ec', alone, 'dockerd', ...command], env)
     daemon = started
     await started.says(/API listen on /, patience)
@@ -67,11 +70,16 @@ export async function startDocker(
     await endContainerd(directory)
   }
   const stop = async () => {
-    await daemon?.end()
+    // It waits for its containers, longer than anything else is waited for.
+    if (daemon) process.kill(daemon.pid, 'SIGTERM')
+    await daemon?.ended
     daemon = undefined
     await endContainerd(directory)
   }
-  lab.defer(() => endContainerd(directory))
+  lab.defer(async () => {
+    await endContainerd(directory)
+    await endContainers(directory)
+  })
   await start()
   await mkdir(join(directory, 'image', 'bin'), { recursive: true })
   await run(['cp', '/bin/busybox', join(directory, 'image', 'bin')])
@@ -88,6 +96,7 @@ export async function startDocker(
     stop,
     kill9,
     start,
+    hang: (hangs) => void (daemon && process.kill(daemon.pid, hangs ? 'SIGSTOP' : 'SIGCONT')),
   }
 }
 
@@ -103,6 +112,29 @@ async function endContainerd(directory: string): Promise<void> {
     await sleep(50)
   }
   await rm(path, { force: true })
+}
+
+/**
+ * Containers outlive a dockerd that was killed. The next one would end them, but for what it needs to know of them that was in
+ * the `/run` of the one before: then two networks have the same address.
+ */
+async function endContainers(directory: string): Promise<void> {
+  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  const read = (pid: string, file: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+    } catch {
+      return ''
+    }
+  }
+  const shims = all.filter(
+    (pid) => /^\S*containerd-shim.*/.test(read(pid, 'cmdline')) && read(pid, 'cmdline').includes(directory),
+  )
+  const inside = all.filter((pid) => shims.includes(/^PPid:\s+(\d+)$/m.exec(read(pid, 'status'))?.[1] ?? ''))
+  for (const pid of [...inside, ...shims].map(Number)) {
+    if (lives(pid)) process.kill(pid, 'SIGKILL')
+    for (let waited = 0; waited < 5000 && lives(pid); waited += 50) await sleep(50)
+  }
 }
 
 function lives(pid: number): boolean {

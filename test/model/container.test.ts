@@ -59,6 +59,13 @@ describe('a name that stands for no address', () => {
     if (missing) expect(describeMissing(name, must(missingOf(known, name)))).toContain(words)
   })
 
+  test('one that is not known while Docker does not answer; where it is known is still true', () => {
+    const silent: Containers = { ...known, docker: 'silent', trouble: 'it does not run' }
+    expect(missingOf(silent, 'web')).toBe(undefined)
+    expect(missingOf(silent, 'prxy')).toEqual({ kind: 'unasked' })
+    expect(describeMissing('prxy', { kind: 'unasked' })).toMatch(/as Docker does not answer/)
+  })
+
   test('any, where no Docker is', () => {
     const missing = must(missingOf({ ...followed(), docker: 'none' }, 'web'))
     expect(describeMissing('web', missing)).toMatch(

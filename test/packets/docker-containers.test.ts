@@ -60,6 +60,10 @@ describe.runIf(canRunDocker)('containers of dockerd (wants root of the machine)'
 
   const says = (port: number) =>
     lab.client.exchanges(lab.gateway.outside, port, '', { halfClose: true, timeout: 1000 })
+  /** A program in a container listens a moment after the container has started. */
+  const answers = (port: number, text: string) =>
+    expect.poll(() => says(port).catch(String), { ...patience, interval: 10 }).toBe(`${text}\n`)
+  const refuses = (port: number) => expect.poll(() => says(port).catch(String), patience).toMatch(/refused/)
 
   test(
     "a forward to a container by its name follows it to another address; the old one is another's",
@@ -67,14 +71,14 @@ describe.runIf(canRunDocker)('containers of dockerd (wants root of the machine)'
     async () => {
       const first = await docker.serves('app', 80, 'app')
       await drawbridge.opens('tcp/8001', 'container:app:80', { name: 'app' })
-      expect(await says(8001)).toBe('app\n')
+      await answers(8001, 'app')
       await docker.runs('stop', '--time', '0', 'app')
-      await expect.poll(() => says(8001).catch(String), patience).toMatch(/refused/)
+      await refuses(8001)
       expect(await docker.serves('intruder', 80, 'intruder')).toBe(first)
       await expect(says(8001)).rejects.toThrow(/refused/)
       await docker.runs('start', 'app')
       const began = performance.now()
-      await expect.poll(() => says(8001).catch(String), { ...patience, interval: 10 }).toBe('app\n')
+      await answers(8001, 'app')
       console.log(
         `a container with another address is reached after ${Math.round(performance.now() - began)} ms`,
       )
@@ -93,7 +97,7 @@ describe.runIf(canRunDocker)('containers of dockerd (wants root of the machine)'
       await drawbridge.opens('tcp/8001', 'container:app:80', { name: 'app' })
       await drawbridge.opens('tcp/8002', ['container:app:80', server.at(80)], { name: 'mixed' })
       await docker.runs('restart', '--time', '0', 'app')
-      await expect.poll(() => says(8001).catch(String), patience).toBe('app\n')
+      await answers(8001, 'app')
       const boot = readFileSync(join(drawbridge.state, 'agent', 'boot.nft'), 'utf8')
       expect(boot).toContain(server.ip)
       expect(boot).not.toContain(address)
@@ -103,7 +107,7 @@ describe.runIf(canRunDocker)('containers of dockerd (wants root of the machine)'
       expect((await later.client.asks(later.gateway.outside, 8002)).identity).toBe('server')
       await expect(later.client.asks(later.gateway.outside, 8001)).rejects.toThrow(/refused/)
       await docker.runs('rm', '--force', 'app')
-      await expect.poll(() => says(8001).catch(String), patience).toMatch(/refused/)
+      await refuses(8001)
       expect((await lab.client.asks(gateway.outside, 8002)).identity).toBe('server')
     },
   )
@@ -111,31 +115,32 @@ describe.runIf(canRunDocker)('containers of dockerd (wants root of the machine)'
   test('an agent that is killed while a container moves finds it where it is', slow, async () => {
     const first = await docker.serves('app', 80, 'app')
     await drawbridge.opens('tcp/8001', 'container:app:80', { name: 'app' })
-    expect(await says(8001)).toBe('app\n')
+    await answers(8001, 'app')
     await drawbridge.kill9()
     await docker.runs('stop', '--time', '0', 'app')
     expect(await docker.serves('intruder', 80, 'intruder')).toBe(first)
     await docker.runs('start', 'app')
     await drawbridge.start()
-    expect(await says(8001)).toBe('app\n')
+    await answers(8001, 'app')
   })
 
   test('while dockerd is killed and started, and after it has restarted its containers', slow, async () => {
     const { client, gateway } = lab
-    // It outlives its dockerd, and is started anew with it.
-    await docker.serves('app', 80, 'app', '--restart', 'always')
+    // It outlives a dockerd that is killed, and is started anew with the next one.
+    await docker.serves('app', 80, 'app', '--restart', 'always', '--stop-timeout', '1')
     await drawbridge.opens('tcp/8001', 'container:app:80', { name: 'app' })
-    expect(await says(8001)).toBe('app\n')
+    await answers(8001, 'app')
     await docker.kill9()
+    await answers(8001, 'app')
     await docker.start()
-    await expect.poll(() => says(8001).catch(String), patience).toBe('app\n')
+    await answers(8001, 'app')
     await docker.stop()
     await expect.poll(() => says(8001).catch(String), patience).toMatch(/refused|unreachable|timeout/)
     await docker.start()
-    await expect.poll(() => says(8001).catch(String), patience).toBe('app\n')
+    await answers(8001, 'app')
     expect(await client.exchanges(gateway.outside6, 8001, '', { halfClose: true })).toBe('app\n')
     await docker.runs('rm', '--force', 'app')
-    await expect.poll(() => says(8001).catch(String), patience).toMatch(/refused/)
+    await refuses(8001)
   })
 
   test(
@@ -177,6 +182,42 @@ describe.runIf(canRunDocker)('containers of dockerd (wants root of the machine)'
     },
   )
 
+  test('a dockerd that hangs holds up nothing, and is told until it goes on', slow, async () => {
+    const { client, gateway, server } = lab
+    await server.answers('tcp', 81)
+    await docker.serves('app', 80, 'app')
+    await drawbridge.opens('tcp/8001', 'container:app:80', { name: 'app' })
+    const status = async () => (await drawbridge.cli(['status'])).stdout
+    await answers(8001, 'app')
+    try {
+      docker.hang(true)
+      await drawbridge.opens('tcp/8002', server.at(81), { name: 'other' })
+      expect((await client.asks(gateway.outside, 8002)).identity).toBe('server')
+      await answers(8001, 'app')
+      await expect
+        .poll(status, patience)
+        .toMatch(/^conflict: Docker does not answer \(it has not answered in 5 s\): forwards go on to where/m)
+      await answers(8001, 'app')
+      expect(await drawbridge.cli(['open', 'tcp/8003', 'container:late:80', '--name', 'late'])).toMatchObject(
+        {
+          code: 0,
+          stderr: expect.stringContaining(
+            'late: container late cannot be looked up, as Docker does not answer',
+          ),
+        },
+      )
+      await expect(says(8003)).rejects.toThrow(/refused/)
+      await drawbridge.restart()
+      expect((await client.asks(gateway.outside, 8002)).identity).toBe('server')
+    } finally {
+      docker.hang(false)
+    }
+    await answers(8001, 'app')
+    await docker.serves('late', 80, 'late')
+    await answers(8003, 'late')
+    expect(await status()).not.toMatch(/^conflict/m)
+  })
+
   describe.each([
     ['routed', '0'],
     ['bridged past the routing', '1'],
@@ -195,7 +236,7 @@ describe.runIf(canRunDocker)('containers of dockerd (wants root of the machine)'
       await docker.serves('there', 80, 'there')
       await drawbridge.opens('tcp/8001', 'container:there:80', { name: 'there' })
       for (const at of [gateway.outside, gateway.outside6])
-        expect(await gets('here', 8001, at)).toBe('there\n')
+        await expect.poll(() => gets('here', 8001, at), patience).toBe('there\n')
       const itself = await gets('there', 8001)
       const sentence =
         /^conflict: who is on the bridge docker0 .*calls a forward that leads to itself gets no answer/m

@@ -19,6 +19,7 @@ export const changingCommands: readonly Spec[] = [
       'drawbridge open tcp/8443 10.0.0.5:443 [fd00::5]:443 --name web --from 198.51.100.0/24',
       "drawbridge open 'tcp/2222 -> 10.0.0.7:22' --for 2h --note 'for the night shift'",
       'drawbridge open tcp/8080 10.0.0.11:80 10.0.0.12:80 --balance source',
+      'drawbridge open tcp/8081 container:web:80',
       'drawbridge open tcp/5432 self --from 198.51.100.0/24',
       'drawbridge open udp/20000-20100 10.0.0.9:10000 --new-per-source 30/s --dry-run',
     ],
