@@ -1,5 +1,7 @@
 /** Tables of iptables-legacy, as the kernel gives them: held against what iptables-legacy itself says of packets. */
 import { spawnSync } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { readLegacy } from '../../src/kernel/filters/legacy.ts'
 import { enterNewNetwork, run } from './network.ts'
@@ -11,7 +13,9 @@ afterEach(() => {
 })
 
 function load(program: string, text: string): void {
-  const { status, stderr } = spawnSync(program, [], { input: text, encoding: 'utf8' })
+  // The machine's own lock may not be ours to take.
+  const env = { ...process.env, XTABLES_LOCKFILE: join(tmpdir(), 'drawbridge-xtables.lock') }
+  const { status, stderr } = spawnSync(program, [], { input: text, encoding: 'utf8', env })
   if (status !== 0) throw new Error(stderr)
 }
 

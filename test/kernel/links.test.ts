@@ -55,7 +55,7 @@ test('filters of traffic control, by what kind they are', () => {
   expect(programs()).toEqual([])
 })
 
-test.runIf(canLoadPrograms)('programs of eBPF: XDP, and tcx on both ways', () => {
+test.runIf(canLoadPrograms)('programs of eBPF (wants root of the machine): XDP, and tcx on both ways', () => {
   const index = readLinks(routes()).find(({ name }) => name === 'far1')?.index ?? 0
   const detach = (['xdp', 'ingress', 'egress'] as const).map((kind) => attach(kind, index))
   expect(programs()).toEqual([
