@@ -9,7 +9,7 @@ import { follower, type Rhythm } from './guarding.ts'
 /** What became of it at one neighbour. */
 interface Attended {
   readonly neighbour: string
-  /** How many rules of it are ours, and how they are told; null: none is needed. */
+  /** How our rules in it are told from others; null: there are none. */
   readonly admits: string | null
   readonly obstacles: readonly Obstacle[]
 }
