@@ -1,7 +1,6 @@
 /** New connections and bulk throughput through each row, the rows taking turns. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import type { Running } from './commands.ts'
 import { type Lab, targetPort } from './lab.ts'
 import type { Row } from './rows.ts'
 import { mean, sum } from './statistics.ts'
@@ -51,13 +50,14 @@ export async function measureConnections(
   const { prefix, threads } = manners[manner]
   const server = await lab.server.start('ready', ...prefix, crr, 'server', `${targetPort}`)
   let start = 0
-  const sample = async ({ gateway, low, high }: Row): Promise<Sample> => {
+  const sample = async ({ gateway, low, high, processes = [] }: Row): Promise<Sample> => {
     start += connections
     const { outside, firstSource, sources } = gateway
     const words = [outside, low, high, firstSource, sources, start, connections, threads].map(String)
-    const before = cpuOf(server)
+    const spent = () => sum([server.pid, ...processes].map(cpuOf))
+    const before = spent()
     const taken = JSON.parse(await lab.client.run(...prefix, crr, 'client', ...words)) as Sample
-    return { ...taken, cpu: (taken.cpu + cpuOf(server) - before) / connections }
+    return { ...taken, cpu: (taken.cpu + spent() - before) / connections }
   }
   for (const row of rows) await sample(row)
   const samples = await takeTurns(rows, rounds, async (order) => {
@@ -69,9 +69,12 @@ export async function measureConnections(
   return new Map([...samples].map(([row, taken]) => [row, connectionsOf(taken)]))
 }
 
-/** Microseconds on a processor so far, to the nanosecond. Source: Documentation/scheduler/sched-stats.rst. */
-function cpuOf({ pid }: Running): number {
-  return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1000
+/** Microseconds on a processor so far, of all threads, to the nanosecond. Source: Documentation/scheduler/sched-stats.rst. */
+function cpuOf(pid: number): number {
+  const times = readdirSync(`/proc/${pid}/task`).map((thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
+  )
+  return sum(times) / 1000
 }
 
 function merge(both: readonly Sample[]): Sample {

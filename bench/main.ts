@@ -8,6 +8,7 @@ import { run } from './commands.ts'
 import { measureControlPlane } from './control-plane.ts'
 import { type Manner, measureBulk, measureConnections } from './data-plane.ts'
 import { startLab } from './lab.ts'
+import { setUpProxies } from './proxies.ts'
 import { reportBulk, reportConnections, reportControlPlane } from './report.ts'
 import { setUpRows } from './rows.ts'
 
@@ -50,6 +51,12 @@ async function main(scratch: string): Promise<void> {
 
   const kept = await measureConnections(lab, join(scratch, 'crr'), 'alone', [one, banned], effort.alone)
   say(`\n${explain('alone')}\n\n${reportConnections(kept, !countsInterruptsApart())}`)
+
+  for (const proxy of ['haproxy', 'nginx'] as const) {
+    const proxied = await setUpProxies(lab, scratch, proxy)
+    const taken = await measureConnections(lab, join(scratch, 'crr'), 'crowd', proxied, effort.crowd)
+    say(`\n${explain('crowd')}\n\n${reportConnections(taken, !countsInterruptsApart())}`)
+  }
 
   const bulk = await measureBulk(lab, all, effort.bulk)
   say(`

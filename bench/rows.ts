@@ -10,6 +10,8 @@ export interface Row {
   /** The ports that lead to the target. */
   readonly low: number
   readonly high: number
+  /** What works for it beside the kernel, the client and the server. */
+  readonly processes?: readonly number[]
 }
 
 export interface ProductRow extends Row {

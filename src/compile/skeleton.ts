@@ -75,7 +75,7 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
 }
 
 /** What comes to a proxy by itself, past the forward and whom it admits. First packets alone come to a chain of NAT. */
-const shutEntrances = 'fib daddr type local tcp dport @entrances drop'
+const shutEntrances = 'tcp dport @entrances fib daddr type local drop'
 const shutWithin = [
   'ip daddr 127.0.0.0/8 tcp dport @entrances drop',
   'ip6 daddr ::1 tcp dport @entrances drop',

@@ -122,6 +122,7 @@ describe('names of servers', () => {
       address: `10.0.0.${key}`,
       port: { kind: 'fixed', value: 80 } as const,
       weight: 1,
+      dead: false,
     })),
   )
 

@@ -1,5 +1,5 @@
 /** What HAProxy does without a reload: its servers change over its runtime API. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { ForwardDocument } from '../../src/model/document.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
@@ -42,6 +42,27 @@ test('weights, drain and addresses change without a reload', async () => {
   expect((await held.end()).end).toBe('held')
   expect(await workerPid()).toBe(worker)
 })
+
+test('with on_change cut a connection to a target that goes is ended, with drain it goes on', async () => {
+  const { client, gateway, server, other } = lab
+  for (const [onChange, end, port] of [
+    ['cut', 'closed', 8091],
+    ['drain', 'held', 8092],
+  ] as const) {
+    const forward = { name: onChange, listen: `tcp/${port}`, via: 'haproxy', on_change: onChange } as const
+    const put = (to: string) =>
+      drawbridge.api.apply({ gateway: { version: 1, forwards: [{ ...forward, to }] } })
+    await put(server.at(80))
+    const held = await client.holds(gateway.outside, port)
+    await put(other.at(80))
+    expect((await client.asks(gateway.outside, port)).identity).toBe('other')
+    if (end === 'closed')
+      await vi.waitFor(async () => expect((await held.look()).end).not.toBe('held'), patient)
+    expect((await held.end()).end === 'held').toBe(end === 'held')
+  }
+})
+
+const patient = { timeout: 20_000, interval: 100 }
 
 /** As its runtime API says. */
 async function workerPid(): Promise<string> {

@@ -14,6 +14,8 @@ export interface Server {
   readonly port: { readonly kind: 'fixed' | 'shift'; readonly value: number }
   /** From 1 to 256, or 0: it takes nothing new. */
   readonly weight: number
+  /** Its health check has found it dead, and nobody is sent there. */
+  readonly dead: boolean
 }
 
 /** One port of this machine, and the port of the opening that it stands for. */
@@ -30,6 +32,8 @@ export interface Passage {
   readonly via: Via
   readonly balance: Forward['balance']
   readonly servers: readonly Server[]
+  /** Connections to a server that has gone or is dead are to be ended. */
+  readonly cuts: boolean
 }
 
 /** Of the forwards that are on and go through this proxy, in the order of their numbers. */
@@ -60,6 +64,7 @@ function passageOf({ number, forward }: Numbered, known: Known): Passage[] {
       via,
       balance,
       servers: serversOf(forward, endpointsOf(forward, known)),
+      cuts: forward.onChange === 'cut',
     },
   ]
 }
@@ -81,6 +86,7 @@ function serversOf(forward: Forward, endpoints: readonly Endpoint[]): readonly S
       address: endpoint.address.text,
       port: portOf(forward, endpoint),
       weight: takes ? scaled(weightOf(endpoint), heaviest) : 0,
+      dead: state === 'down' && !takes,
     }
   })
 }

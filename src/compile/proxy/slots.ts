@@ -33,14 +33,20 @@ function roomFor(count: number): number {
 }
 
 /** The commands of HAProxy's runtime API that turn one into the other; undefined: no command can. */
-export function commandsBetween(id: string, before: Slots, after: Slots): readonly string[] | undefined {
+export function commandsBetween(
+  { id, cuts }: Pick<Passage, 'id' | 'cuts'>,
+  before: Slots,
+  after: Slots,
+): readonly string[] | undefined {
   if (before.length !== after.length) return undefined
   const lines: string[] = []
   for (const [index, slot] of after.entries()) {
     const former = before[index] ?? null
     const name = `${id}/s${index + 1}`
+    const ends = cuts && former && !former.dead && (slot?.key !== former.key || slot.dead)
     if (!slot) {
       if (former && former.weight > 0) lines.push(`set server ${name} weight 0`)
+      if (ends) lines.push(`shutdown sessions server ${name}`)
       continue
     }
     // A name whose port follows the opening's cannot become one with a port of its own, nor the other way round.
@@ -48,6 +54,7 @@ export function commandsBetween(id: string, before: Slots, after: Slots): readon
     const moved = former?.address !== slot.address || former.port.value !== slot.port.value
     if (moved) lines.push(`set server ${name} addr ${slot.address} port ${printPort(slot.port)}`)
     if ((former?.weight ?? 0) !== slot.weight) lines.push(`set server ${name} weight ${slot.weight}`)
+    if (ends) lines.push(`shutdown sessions server ${name}`)
   }
   return lines
 }

@@ -36,7 +36,7 @@ export function turnTo(
     former &&
     textOf(proxy, former.passages.map(emptied), facts) === textOf(proxy, slotted.map(emptied), facts)
   if (proxy === 'nginx' || !same) return { kind: 'reload', course }
-  const commands = slotted.map(({ id, slots }) => commandsBetween(id, before.get(id)?.slots ?? [], slots))
+  const commands = slotted.map((one) => commandsBetween(one, before.get(one.id)?.slots ?? [], one.slots))
   return commands.every((lines) => lines !== undefined)
     ? { kind: 'commands', course, commands: commands.flat() }
     : { kind: 'reload', course }
