@@ -43,6 +43,8 @@ export class Proxying {
   readonly #sure = new Set<ProxyName>()
   #inTurn: InTurn | undefined
   #holding: () => Holding | undefined = () => undefined
+  /** Since when ports of proxies are led to by nobody. */
+  readonly #left = new Map<number, number>()
   #leaving: NodeJS.Timeout | undefined
 
   constructor(directory: string, keeper: ProxyKeeper) {
@@ -70,7 +72,7 @@ export class Proxying {
       const passages = this.#passages(proxy, holding)
       if (passages.length === 0 && !former) continue
       await this.#turn(proxy, withLeaving(passages, former))
-      if (this.#isLeft(proxy, passages)) this.#settleSoon()
+      this.#noteLeft(proxy, passages)
     }
   }
 
@@ -190,29 +192,40 @@ export class Proxying {
     }
   }
 
-  #isLeft(proxy: ProxyName, passages: readonly Passage[]): boolean {
-    return (this.#courses.get(proxy)?.passages.length ?? 0) > passages.length
-  }
-
-  /** When nobody is on the way to them any more, ports that are not used are given up. */
-  #settleSoon(): void {
-    clearTimeout(this.#leaving)
-    this.#leaving = setTimeout(() => this.#now(() => this.#settle()), leavingTime).unref()
+  /** Notes since when ports are led to by nobody any more, and has them given up when nobody is on the way to them. */
+  #noteLeft(proxy: ProxyName, passages: readonly Passage[]): void {
+    const wanted = localsOf(passages)
+    for (const local of wanted) this.#left.delete(local)
+    const left = [...localsOf(this.#courses.get(proxy)?.passages ?? [])].filter((local) => !wanted.has(local))
+    for (const local of left) if (!this.#left.has(local)) this.#left.set(local, Date.now())
+    if (left.length > 0)
+      this.#leaving ??= setTimeout(() => this.#now(() => this.#settle()), leavingTime).unref()
   }
 
   async #settle(): Promise<void> {
+    this.#leaving = undefined
     const holding = this.#holding()
     if (!holding) return
+    const isDue = (local: number) => Date.now() - (this.#left.get(local) ?? Date.now()) >= leavingTime
     for (const proxy of names) {
+      const former = this.#courses.get(proxy)
+      if (!former) continue
       const passages = this.#passages(proxy, holding)
-      if (!this.#isLeft(proxy, passages)) continue
-      if (passages.length > 0) await this.#turn(proxy, passages)
-      else {
-        await this.#keeper.ask({ verb: 'stop', proxy }, false).catch(() => {})
-        this.#courses.delete(proxy)
-        this.#troubles.delete(proxy)
-      }
+      const staying = withLeaving(passages, former).filter(
+        ({ entries }) => !entries.every(({ local }) => isDue(local)),
+      )
+      if (staying.length > 0) await this.#turn(proxy, staying)
+      else await this.#end(proxy)
+      this.#noteLeft(proxy, passages)
     }
+    const served = new Set([...this.#courses.values()].flatMap(({ passages }) => [...localsOf(passages)]))
+    for (const local of this.#left.keys()) if (!served.has(local)) this.#left.delete(local)
+  }
+
+  async #end(proxy: ProxyName): Promise<void> {
+    await this.#keeper.ask({ verb: 'stop', proxy }, false).catch(() => {})
+    this.#courses.delete(proxy)
+    this.#troubles.delete(proxy)
   }
 
   /** As nothing may be as it was. */
@@ -227,6 +240,10 @@ export class Proxying {
   #now(work: () => Promise<void>): void {
     void this.#inTurn?.(work).catch(() => {})
   }
+}
+
+function localsOf(passages: readonly Passage[]): ReadonlySet<number> {
+  return new Set(passages.flatMap(({ entries }) => entries.map(({ local }) => local)))
 }
 
 function digest(text: string): string {

@@ -76,10 +76,15 @@ function frontend(
   return [
     `frontend in_${local}`,
     ...families.filter((family) => facts.families.includes(family)).map((family) => binds[family]),
-    // What it was before it was redirected, for ports that follow it and for the PROXY protocol.
-    `  tcp-request connection set-dst-port int(${port})`,
+    // What it was before it was redirected. It costs two system calls to know where a connection came to.
+    ...(passages.some(asksForPort) ? [`  tcp-request connection set-dst-port int(${port})`] : []),
     ...(via.sni === null ? [`  default_backend ${id}`] : byServerName(passages)),
   ]
+}
+
+/** For ports that follow that of the opening, and for the PROXY protocol. */
+function asksForPort({ via, entries }: Passage): boolean {
+  return via.proxyProtocol !== null || entries.length > 1
 }
 
 /** The first record of TLS says whom the client wants (RFC 6066); who says nothing, or somebody else, is turned away. */
