@@ -167,15 +167,18 @@ function candidatesOf({ known }: Holding, { sources }: Forward, family: Family):
   return prefixes.slice(0, mostCandidates).flatMap(({ text, length }) => hostIn({ family, text }, length))
 }
 
-/** The first host of a network, which is the one after its own address. */
+/** The first two hosts of a network, which come after its own address: one of them may be this machine. */
 function hostIn(network: Address, length: number): readonly Address[] {
   const whole = network.family === 4 ? 32 : 128
   if (length >= whole - 1) return [network]
   if (length === 0) return nobody[network.family].map((text) => ({ family: network.family, text }))
-  const last =
-    network.family === 4
-      ? network.text.replace(/\d+$/, (part) => String(Number(part) + 1))
-      : network.text.replace(/::$|::0$|$/, (end) => (end === '' ? '' : '::1'))
-  const host = readAddress(last)
-  return host && networkOf(host, length) === network.text ? [host] : [network]
+  const hosts = [1, 2].flatMap((number) => {
+    const text =
+      network.family === 4
+        ? network.text.replace(/\d+$/, (part) => String(Number(part) + number))
+        : network.text.replace(/::$|::0$|$/, (end) => (end === '' ? '' : `::${number}`))
+    const host = readAddress(text)
+    return host && networkOf(host, length) === network.text ? [host] : []
+  })
+  return hosts.length > 0 ? hosts : [network]
 }

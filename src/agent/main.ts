@@ -91,7 +91,7 @@ async function serveAgent(): Promise<void> {
     probe: probing,
     trace: tracing,
     prove: tracing,
-    examine: oneAfterTheOther(),
+    examine: fewAtOnce(5),
     // These wait for programs of others, and change nothing.
     admitted: (work) => work(),
     containers: (work) => work(),
@@ -113,6 +113,16 @@ async function serveAgent(): Promise<void> {
 function end({ message, remedy }: Problem): never {
   process.stderr.write(`drawbridge: ${message}\n  ${remedy}\n`)
   process.exit(1)
+}
+
+/** So many lanes, and who comes takes the next one. */
+function fewAtOnce(lanes: number): ReturnType<typeof oneAfterTheOther> {
+  const all = Array.from({ length: lanes }, oneAfterTheOther)
+  let next = 0
+  return (work) => {
+    next = (next + 1) % lanes
+    return (all[next] as (typeof all)[0])(work)
+  }
 }
 
 function oneAfterTheOther(): <T>(work: () => Promise<T>) => Promise<T> {

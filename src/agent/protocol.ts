@@ -122,7 +122,8 @@ export const agentMessage = z.discriminatedUnion('verb', [
   z.strictObject({
     verb: z.literal('trace'),
     name: z.string(),
-    from: z.string().max(100),
+    /** Left out: somebody whom the forward admits. */
+    from: z.string().max(100).optional(),
     protocol: z.enum(['tcp', 'udp']).optional(),
     port: z.int().min(1).max(65535).optional(),
     size: z.int().optional(),

@@ -1,29 +1,17 @@
 /** Asks the agent and the store for all that the doctor looks at, and carries out what is Drawbridge's to mend. */
-import type { AgentClient } from '../agent/client.ts'
-import type { FactsAnswer } from '../agent/protocol.ts'
-import { admitterOf, prefixesOf } from '../compile/elements.ts'
 import { diagnose } from '../doctor/diagnose.ts'
-import type { Evidence, Passage } from '../doctor/evidence.ts'
 import { symptomOf } from '../doctor/symptoms.ts'
-import { type Address, parseAddress } from '../model/address.ts'
-import type { Examination } from '../model/examination.ts'
-import type { Exposure } from '../model/exposure/exposure.ts'
+import { parseAddress } from '../model/address.ts'
 import { type Finding, type Symptom, symptoms } from '../model/finding.ts'
-import { admission } from '../model/foreign.ts'
-import { type Forward, parseForward, printForward } from '../model/forward.ts'
-import type { Mark } from '../model/gateway.ts'
-import { intersect } from '../model/match.ts'
-import { describeMeeting, meets, type Others, turnOf } from '../model/others.ts'
+import { parseForward, printForward } from '../model/forward.ts'
 import { Problem } from '../model/problem.ts'
-import type { Runner } from '../reconcile/runner.ts'
 import type { Store } from '../store/store.ts'
 import type { Asking } from './asking.ts'
-import type { LookForExposure } from './exposing.ts'
 import type { GatewayService } from './gateway.ts'
+import { evidenceOf, type Sick, type Sources, surroundings } from './gathering.ts'
 import { findForward, inOrder } from './reading.ts'
 import type { Changed } from './shapes.ts'
 import type { DoctorPage, Mended, Patient } from './shapes-doctor.ts'
-import { unlessAway } from './sight.ts'
 
 interface Complaint {
   /** A forward's name or opening; undefined: all of them. */
@@ -37,11 +25,7 @@ export interface Doctor {
   mend(complaint: Complaint & { readonly name: string }, asking: Asking): Promise<Mended>
 }
 
-interface Parts {
-  readonly agent: AgentClient
-  readonly store: Store
-  readonly runner: Runner
-  readonly exposure: LookForExposure
+interface Parts extends Sources {
   readonly service: GatewayService
 }
 
@@ -49,8 +33,6 @@ interface Parts {
 const mostPatients = 20
 /** Further back in the history it is not looked for a forward that is gone. */
 const mostChanges = 1_000
-/** A change of a moment ago is on its way. */
-const settling = 1_000
 
 export function doctorOf(parts: Parts): Doctor {
   const look = async ({ name, from, symptom }: Complaint): Promise<DoctorPage> => {
@@ -58,12 +40,13 @@ export function doctorOf(parts: Parts): Doctor {
     const notices = symptom === undefined ? null : readSymptom(symptom)
     const { store } = parts
     const [patients, unseen] = name === undefined ? firstOf(store) : [[patientNamed(store, name)], 0]
-    const around = await surroundings(parts)
-    const seen: Patient[] = []
-    for (const patient of patients) {
-      const evidence = await evidenceOf(parts, patient, client, around)
-      seen.push({ name: patient.forward.name, ...diagnose(evidence, notices) })
-    }
+    const around = surroundings(parts)
+    const seen = await Promise.all(
+      patients.map(async (patient): Promise<Patient> => {
+        const evidence = await evidenceOf(parts, patient, client, around)
+        return { name: patient.forward.name, ...diagnose(evidence, notices) }
+      }),
+    )
     const worst = seen.toSorted((a, b) => rank(a.headline) - rank(b.headline))[0]
     return {
       generation: store.generation,
@@ -100,11 +83,6 @@ function readSymptom(words: string): Symptom {
   return symptom
 }
 
-interface Sick {
-  readonly forward: Forward
-  readonly gone: Evidence['gone']
-}
-
 function firstOf(store: Store): readonly [readonly Sick[], number] {
   const all = inOrder(store).map((forward) => ({ forward, gone: null }))
   return [all.slice(0, mostPatients), Math.max(0, all.length - mostPatients)]
@@ -125,122 +103,6 @@ function patientNamed(store: Store, name: string): Sick {
     throw error
   }
 }
-
-interface Around {
-  readonly facts: FactsAnswer | undefined
-  readonly others: Others | undefined
-  readonly exposures: readonly Exposure[]
-  readonly listeners: Evidence['listeners']
-}
-
-async function surroundings({ agent, exposure }: Parts): Promise<Around> {
-  const [facts, others, page, listeners] = await Promise.all([
-    unlessAway(agent.ask({ verb: 'facts' })),
-    unlessAway(agent.ask({ verb: 'others' })),
-    unlessAway(exposure([])),
-    unlessAway(agent.ask({ verb: 'listeners' })),
-  ])
-  return { facts, others, exposures: page?.exposures ?? [], listeners: listeners ?? [] }
-}
-
-async function evidenceOf(
-  parts: Parts,
-  { forward, gone }: Sick,
-  client: Address | null,
-  around: Around,
-): Promise<Evidence> {
-  const { agent, store } = parts
-  const { facts, others, exposures, listeners } = around
-  const { lists, settings } = store.register
-  const exam = facts
-    ? ((await unlessAway(agent.ask({ verb: 'examine', name: forward.name, client: client?.text ?? null }))) ??
-      null)
-    : null
-  const exposure = exposures.find(({ kind, name }) => kind === 'forward' && name === forward.name)
-  return {
-    forward,
-    gone,
-    client,
-    admits: admitsOf(forward, client, lists),
-    locked: settings.locked,
-    trouble: facts ? await troubleOf(parts, facts) : null,
-    winners: winnersOver(store, forward, exam),
-    before: (others?.forwards ?? [])
-      .filter((other) => turnOf(other) === 'before' && meets(forward, other))
-      .map((other) => describeMeeting(forward, other, 'go')),
-    passage: exposure ? passageOf(exposure, settings.mark) : null,
-    listeners,
-    exam,
-    agent: facts ? 'up' : 'away',
-  }
-}
-
-function admitsOf(
-  forward: Forward,
-  client: Address | null,
-  lists: Store['register']['lists'],
-): Evidence['admits'] {
-  const { sources } = forward
-  if (sources === 'anywhere') return 'yes'
-  if (prefixesOf(sources, lists).length === 0) return 'nobody'
-  return client && !admitterOf(forward, lists)(client) ? 'not the client' : 'yes'
-}
-
-async function troubleOf({ runner, store }: Parts, facts: FactsAnswer): Promise<Evidence['trouble']> {
-  const { repairs } = facts
-  const of = ({ message, remedy }: Problem) => ({ why: message, remedy })
-  if (repairs.refused) return of(Problem.of('repair-refused', { words: repairs.refused }))
-  if (repairs.fighting)
-    return of(Problem.of('fought-over', { count: repairs.count, by: repairs.last?.by ?? 'unknown' }))
-  try {
-    await runner.reached(store.generation, settling)
-    return null
-  } catch (error) {
-    return of(runner.problem ?? (error as Problem))
-  }
-}
-
-/** Forwards for one address each that together take every address by which packets of this one come. */
-function winnersOver(store: Store, forward: Forward, exam: Examination | null): Evidence['winners'] {
-  const { listen, name } = forward
-  if (!exam || listen.kind === 'ping' || listen.place.kind !== 'any') return []
-  const outside = exam.outsideAddresses
-  const found = [...store.register.forwards.values()].flatMap((other) => {
-    const { listen: theirs } = other
-    if (other.name === name || !other.enabled || theirs.kind === 'ping' || theirs.place.kind !== 'address')
-      return []
-    if (!listen.protocols.every((one) => theirs.protocols.includes(one))) return []
-    if (intersect(listen.ports, theirs.ports).length === 0) return []
-    return [{ name: other.name, where: theirs.place.address.text }]
-  })
-  const all = outside.length > 0 && outside.every((address) => found.some(({ where }) => where === address))
-  return all ? found : []
-}
-
-const placed = /table (\S+ \S+), chain ([^,\s]+), (?:rule handle (\d+)|policy)/
-
-/** What the judgement of rules says, with the narrowest that lets the forward pass. */
-function passageOf({ state, rule }: Exposure, mark: Mark): Passage {
-  const [, table = '', chain = '', handle] = placed.exec(rule) ?? []
-  const [family = '', name = ''] = table.split(' ')
-  if (handle === undefined && isFamily(family))
-    return {
-      state,
-      rule,
-      text: '',
-      remedy: 'Admit what forwards have sent on, and nothing else, in that chain.',
-      command: admission({ family, table: name, name: chain }, mark),
-    }
-  return {
-    state,
-    rule,
-    text: '',
-    remedy: 'Take that rule away, or put one before it that admits these packets.',
-    command: handle === undefined ? '' : `nft delete rule ${table} ${chain} handle ${handle}`,
-  }
-}
-
-const isFamily = (text: string): text is 'inet' | 'ip' | 'ip6' => ['inet', 'ip', 'ip6'].includes(text)
 
 async function carryOut(
   { service, store }: Parts,

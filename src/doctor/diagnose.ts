@@ -5,17 +5,19 @@ import type { Evidence } from './evidence.ts'
 import { kernelChecks } from './kernel.ts'
 import { machineChecks } from './machine.ts'
 import { ownChecks } from './own.ts'
+import { probeChecks } from './probed.ts'
 import { refusalChecks } from './refusals.ts'
 import { targetChecks } from './target.ts'
 import { wayChecks } from './way.ts'
 
 /** In the order of a packet's way: what comes first is the cause of what comes later. */
-const checks: readonly Check[] = [
+export const checks: readonly Check[] = [
   ...ownChecks,
   ...kernelChecks,
   ...refusalChecks,
   ...wayChecks,
   ...targetChecks,
+  ...probeChecks,
   ...machineChecks,
 ]
 

@@ -2,7 +2,9 @@
 import type { Address, Family } from '../model/address.ts'
 import type { EndpointExam, Examination } from '../model/examination.ts'
 import { type Forward, familiesOf } from '../model/forward.ts'
+import type { Mark } from '../model/gateway.ts'
 import type { Listener } from '../model/listeners.ts'
+import type { Trace } from '../model/trace.ts'
 
 /** What a rule of others does to packets of the forward. */
 export interface Passage {
@@ -24,14 +26,16 @@ export interface Evidence {
   /** Whether the sources admit the client, or anybody. */
   readonly admits: 'yes' | 'not the client' | 'nobody'
   readonly locked: boolean
+  /** That connections of forwards have. */
+  readonly mark: Mark
   /** Why the kernel does not hold what is wanted, and what to do. */
   readonly trouble: { readonly why: string; readonly remedy: string } | null
-  /** Forwards for single addresses or interfaces that take packets of this one. */
-  readonly winners: readonly { readonly name: string; readonly where: string }[]
   /** Destination NAT of others that comes first, a sentence each. */
   readonly before: readonly string[]
   readonly passage: Passage | null
   readonly listeners: readonly Listener[]
+  /** A real packet as if from the client, or from somebody whom the forward admits; null: none could be sent. */
+  readonly trace: Trace | null
   /** Null: the agent did not answer, or does not hold it. */
   readonly exam: Examination | null
   readonly agent: 'up' | 'away'
@@ -49,6 +53,21 @@ export function taking(evidence: Evidence): readonly EndpointExam[] {
   const all = (exam?.endpoints ?? []).filter(({ address }) => families.includes(address.family))
   const up = all.filter(({ state }) => state === 'up')
   return up.length === 0 && forward.onAllDown === 'keep' ? all.filter(({ state }) => state === 'down') : up
+}
+
+/** What a packet has shown is worth more than what this machine found when it asked: its own may be kept back by a rule. */
+function isProven({ trace }: Evidence, { at: place }: EndpointExam): boolean {
+  return trace?.ending.kind === 'answered' && trace.target === place
+}
+
+/** Those of `among` where asking is all there is: whoever has answered a probe is reached. */
+export function unproven(
+  evidence: Evidence,
+  isSo: (endpoint: EndpointExam) => boolean,
+): ReturnType<typeof among> {
+  // Who may not ask is told nothing by silence, while a packet of somebody else is answered.
+  if (evidence.exam?.hindered && evidence.trace?.ending.kind === 'answered') return undefined
+  return among(evidence, (endpoint) => isSo(endpoint) && !isProven(evidence, endpoint))
 }
 
 /** The first of those of which it is so; `partial`: others are left, so some connections come through. */

@@ -1,6 +1,8 @@
 /** What is wrong with the forward itself. */
-import { familiesOf } from '../model/forward.ts'
+import { type Examination, mostExamined } from '../model/examination.ts'
+import { familiesOf, isOwn } from '../model/forward.ts'
 import { describeSources } from '../model/sources.ts'
+import { describeProbe } from '../model/trace.ts'
 import { type Check, check } from './check.ts'
 import type { Evidence } from './evidence.ts'
 
@@ -130,16 +132,22 @@ export const ownChecks: readonly Check[] = [
     severity: 'broken',
     symptoms: ['timed out', 'refused', 'failed handshake'],
     dependsOn: ['gone', 'disabled', 'locked'],
-    look: ({ before: [first] }) => (first ? { facts: { rule: first } } : undefined),
-  }),
-  check('another-forward', {
-    severity: 'impaired',
-    symptoms: ['refused', 'timed out', 'failed handshake'],
-    dependsOn: ['gone', 'disabled', 'locked'],
-    look: ({ winners: [first] }) =>
-      first ? { facts: { other: first.name, where: first.where } } : undefined,
+    look: (evidence) => {
+      const rule = evidence.before[0] ?? misdirected(evidence)
+      return rule === undefined ? undefined : { facts: { rule } }
+    },
   }),
 ]
+
+/** A probe that was sent on to somebody who is no target of the forward. */
+function misdirected({ trace, exam, forward }: Evidence): string | undefined {
+  if (!trace?.target || !exam || isOutOfSight(exam) || forward.via || isOwn(forward)) return undefined
+  if (exam.endpoints.some(({ at }) => at === trace.target)) return undefined
+  return `${describeProbe(trace)} was sent on to ${trace.target}, which is no target of the forward`
+}
+
+const isOutOfSight = ({ endpoints }: Examination) =>
+  endpoints.length === 0 || endpoints.length >= mostExamined
 
 const mostNamed = 6
 

@@ -1,8 +1,10 @@
 /** Who of this machine refuses the packets: bans, rules of others, limits. */
-import { describeBan } from '../model/bans.ts'
+import { type Ban, describeBan } from '../model/bans.ts'
 import { printRate } from '../model/limits.ts'
+import { describeEnding, type Trace } from '../model/trace.ts'
 import { type Check, check } from './check.ts'
 import type { Evidence } from './evidence.ts'
+import { droppedBy, hasPassed, passingBy } from './probed.ts'
 
 const before = ['gone', 'disabled', 'locked', 'family-missing'] as const
 
@@ -13,7 +15,9 @@ export const refusalChecks: readonly Check[] = [
     dependsOn: before,
     look: ({ exam, client }) => {
       const ban = exam?.bans[0]
-      return ban && client ? { facts: { ban: describeBan(ban), address: client.text } } : undefined
+      return ban && client
+        ? { facts: { ban: describeBan(ban), address: client.text, command: unbanning(ban) } }
+        : undefined
     },
   }),
   check('blocked', {
@@ -31,7 +35,22 @@ export const refusalChecks: readonly Check[] = [
       'no-target-takes',
       'no-route',
     ],
-    look: ({ passage }) => (passage?.state === 'closed' ? { facts: passage } : undefined),
+    look: (evidence) => blockedBy(evidence),
+  }),
+  check('answer-blocked', {
+    severity: 'broken',
+    symptoms: ['timed out'],
+    dependsOn: [...before, 'agent-away'],
+    look: ({ trace, mark }) =>
+      trace?.ending.kind === 'answer-dropped'
+        ? {
+            facts: {
+              rule: describeEnding(trace),
+              remedy: remedyFor(passingBy(trace.ending.judgement, mark)),
+              command: passingBy(trace.ending.judgement, mark),
+            },
+          }
+        : undefined,
   }),
   check('limited', {
     severity: 'impaired',
@@ -39,11 +58,47 @@ export const refusalChecks: readonly Check[] = [
     dependsOn: [...before, 'source-refused', 'banned'],
     look: (evidence) => {
       const { exam } = evidence
-      if (!exam || !(exam.limitedNow > 0 || isAtLimit(evidence))) return undefined
+      const probed = droppedBy(evidence, 'ours')?.meaning.includes('limit') ?? false
+      if (!exam || !(exam.limitedNow > 0 || probed || isAtLimit(evidence))) return undefined
       return { facts: { limits: limitWords(evidence), now: exam.limitedNow, all: exam.limited } }
     },
   }),
 ]
+
+/** `fail2ban (sshd)`, `crowdsec (cscli)`: as the neighbours name themselves. */
+function unbanning({ by, address }: Ban): string {
+  const jail = /^fail2ban \((.+)\)$/i.exec(by)?.[1]
+  if (jail) return `fail2ban-client set ${jail} unbanip ${address}`
+  return /^crowdsec/i.test(by) ? `cscli decisions delete --ip ${address}` : ''
+}
+
+/** A packet that came through is worth more than what was read of rules, but it meets none of netdev or of a bridge. */
+function blockedBy(evidence: Evidence) {
+  const { passage } = evidence
+  const dropped = droppedBy(evidence, 'others')
+  if (dropped) {
+    const command = passingBy(dropped.judgement, evidence.mark)
+    return {
+      facts: {
+        rule: describeEnding(evidence.trace as Trace).replace(/^lost: /, ''),
+        text: '',
+        remedy: remedyFor(command),
+        command,
+      },
+    }
+  }
+  if (passage?.state !== 'closed' || !passage.rule.startsWith('blocked by')) return undefined
+  const early = /\btable (netdev|bridge)\b/.test(passage.rule)
+  return early || !hasPassed(evidence) ? { facts: passage } : undefined
+}
+
+/** By what the command does. */
+function remedyFor(command: string): string {
+  if (/ -D | delete rule /.test(command))
+    return 'Take that rule away, or put one before it that admits these packets.'
+  if (/mark/.test(command)) return 'Admit what forwards have sent on, and nothing else, in that chain.'
+  return 'Find the rule there and take it away by the same program.'
+}
 
 function isAtLimit({ exam, forward, client }: Evidence): boolean {
   const { openPerSource } = forward.limits

@@ -4,11 +4,18 @@ import { isOwn } from '../model/forward.ts'
 import type { Transport } from '../model/listen.ts'
 import type { Listener } from '../model/listeners.ts'
 import { type Check, check } from './check.ts'
-import { among, at, type Evidence } from './evidence.ts'
+import { among, at, type Evidence, unproven } from './evidence.ts'
 import { isSilent } from './way.ts'
 
 const early = ['gone', 'disabled', 'locked', 'agent-away'] as const
-const lost = ['no-route', 'link-down', 'no-carrier', 'no-neighbour', 'wrong-route'] as const
+const lost = [
+  'no-route',
+  'link-down',
+  'no-carrier',
+  'no-neighbour',
+  'wrong-route',
+  'neighbour-fixed',
+] as const
 
 const asks = ({ forward: { listen } }: Evidence, protocol: Transport) =>
   listen.kind === 'ports' && listen.protocols.includes(protocol)
@@ -31,7 +38,7 @@ export const targetChecks: readonly Check[] = [
     symptoms: ['refused'],
     dependsOn: [...early, ...lost, 'other-protocol'],
     look: (evidence) => {
-      const found = among(evidence, (one) => refuses(evidence, one))
+      const found = unproven(evidence, (one) => refuses(evidence, one))
       return (
         found && {
           facts: {
@@ -50,7 +57,7 @@ export const targetChecks: readonly Check[] = [
     symptoms: ['unreachable', 'refused'],
     dependsOn: [...early, ...lost],
     look: (evidence) => {
-      const found = among(evidence, ({ tcp, udp }) =>
+      const found = unproven(evidence, ({ tcp, udp }) =>
         tcp ? tcp.unreachable > 0 && tcp.answers === 0 : udp === 'unreachable',
       )
       return found && { facts: at(found.endpoint), partial: found.partial }
@@ -61,8 +68,10 @@ export const targetChecks: readonly Check[] = [
     symptoms: ['timed out'],
     dependsOn: [...early, ...lost, 'target-rejects'],
     look: (evidence) => {
-      const found = among(evidence, ({ tcp, neighbour }) =>
-        tcp ? tcp.silent > 0 && tcp.answers + tcp.refuses === 0 : neighbour === 'missing',
+      const found = unproven(evidence, ({ tcp, port, pings, neighbour }) =>
+        tcp
+          ? tcp.silent > 0 && tcp.answers + tcp.refuses === 0
+          : port === null && neighbour !== 'unasked' && pings?.answered === 0,
       )
       return (
         found && {
@@ -143,24 +152,38 @@ export const targetChecks: readonly Check[] = [
       'forwarding-off',
       'other-protocol',
       'tracking-full',
+      'loss',
       'reverse-path',
     ],
     look: (evidence) => {
-      const { flows } = evidence.exam ?? {}
-      if (!flows || flows.sinceUnanswered === null) return undefined
-      // An answer that came later shows that the way is there by now.
-      if (flows.sinceAnswered !== null && flows.sinceAnswered <= flows.sinceUnanswered) return undefined
-      if (evidence.forward.sourceNat.kind === 'masquerade') return undefined
+      const waiting = waitingOf(evidence)
+      if (!waiting || evidence.forward.sourceNat.kind === 'masquerade') return undefined
       const found = among(evidence, ({ tcp, own }) => (tcp?.answers ?? 0) > 0 && !own)
       return (
         found && {
-          facts: { ...at(found.endpoint), unanswered: flows.unanswered, client: flows.example },
+          facts: { ...at(found.endpoint), ...waiting },
           mend: { kind: 'masquerade' },
         }
       )
     },
   }),
 ]
+
+/** Whose packets came to the target and were not answered here: by a probe, or where none could be sent by what is tracked. */
+function waitingOf({ exam, trace, forward }: Evidence) {
+  if (forward.via || !exam) return undefined
+  const { flows } = exam
+  if (trace)
+    return trace.ending.kind === 'silent' && trace.protocol === 'tcp'
+      ? {
+          who: `a connection of ${trace.source}, sent as a probe, was not answered within ${trace.patience / 1000} s`,
+        }
+      : undefined
+  if (flows.sinceUnanswered === null) return undefined
+  // An answer that came later shows that the way is there by now.
+  if (flows.sinceAnswered !== null && flows.sinceAnswered <= flows.sinceUnanswered) return undefined
+  return { who: `${flows.unanswered} of its clients wait for an answer, the newest is ${flows.example}` }
+}
 
 const sum = ({ tcp }: EndpointExam) => (tcp ? tcp.answers + tcp.refuses + tcp.silent + tcp.unreachable : 0)
 

@@ -3,7 +3,7 @@ import { isNamed, printDestination } from '../model/destination.ts'
 import type { EndpointExam } from '../model/examination.ts'
 import { isOwn } from '../model/forward.ts'
 import { type Check, check } from './check.ts'
-import { among, at, type Evidence, familiesAsked, taking } from './evidence.ts'
+import { among, at, type Evidence, familiesAsked, taking, unproven } from './evidence.ts'
 
 const early = ['gone', 'disabled', 'locked', 'agent-away'] as const
 /** Fewer lost than this may be chance: a single one is no loss. */
@@ -58,7 +58,7 @@ export const wayChecks: readonly Check[] = [
     symptoms: ['timed out', 'unreachable'],
     dependsOn: [...early, 'link-down', 'no-carrier'],
     look: (evidence) => {
-      const found = among(evidence, ({ way }) => way === null)
+      const found = unproven(evidence, ({ way }) => way === null)
       if (!found) return undefined
       const { endpoint, partial } = found
       const kind = endpoint.refusal ?? 'none'
@@ -75,7 +75,7 @@ export const wayChecks: readonly Check[] = [
     symptoms: ['timed out', 'unreachable'],
     dependsOn: [...early, 'no-route'],
     look: (evidence) => {
-      const found = among(evidence, (one) => one.way?.isDefault === true && !answers(one))
+      const found = unproven(evidence, (one) => one.way?.isDefault === true && !answers(one))
       if (!found?.endpoint.way) return undefined
       const { by, via } = found.endpoint.way
       return { facts: { ...at(found.endpoint), by, via }, partial: found.partial }
@@ -86,12 +86,25 @@ export const wayChecks: readonly Check[] = [
     symptoms: ['timed out', 'unreachable'],
     dependsOn: [...early, 'link-down', 'no-carrier', 'wrong-route'],
     look: (evidence) => {
-      const found = among(evidence, (one) => one.neighbour === 'missing' && !answers(one))
+      const found = unproven(evidence, (one) => one.neighbour === 'missing' && !answers(one))
       if (!found?.endpoint.way) return undefined
       const { address, way } = found.endpoint
       const asks = address.family === 4 ? 'ARP' : 'neighbour discovery'
       const who = way.via === '' ? address.text : `the router ${way.via}`
       return { facts: { ...at(found.endpoint), by: way.by, asks, who }, partial: found.partial }
+    },
+  }),
+  check('neighbour-fixed', {
+    severity: 'broken',
+    symptoms: ['timed out', 'unreachable'],
+    dependsOn: [...early, 'link-down', 'no-carrier', 'wrong-route'],
+    look: (evidence) => {
+      const found = unproven(evidence, (one) => one.neighbour === 'fixed' && isSilent(one))
+      if (!found?.endpoint.way) return undefined
+      const { address, way } = found.endpoint
+      const via = way.via || address.text
+      const command = `ip neigh del ${via} dev ${way.by}`
+      return { facts: { ...at(found.endpoint), by: way.by, via, command }, partial: found.partial }
     },
   }),
   check('path-too-narrow', {

@@ -67,6 +67,7 @@ export async function openDoor(): Promise<Door> {
     refusal: ask('refusal'),
     carriers: ask('carriers'),
     neighbour: ask('neighbour'),
+    isNeighbourFixed: ask('isNeighbourFixed'),
     forgetNeighbour: ask('forgetNeighbour'),
     useNeighbour: ask('useNeighbour'),
     listeners: ask('listeners'),

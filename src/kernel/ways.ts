@@ -177,6 +177,16 @@ export function readNeighbour(netlink: Netlink, way: Way): Neighbour {
   }
 }
 
+/** Whether somebody has set the entry for good (NUD_PERMANENT): the kernel asks nobody then. */
+export function isNeighbourFixed(netlink: Netlink, way: Way): boolean {
+  try {
+    return (askNeighbour(netlink, way) & 0x80) !== 0
+  } catch (error) {
+    if (error instanceof KernelError) return false
+    throw error
+  }
+}
+
 /** Its state, as NUD_* of neighbour.h. */
 function askNeighbour(netlink: Netlink, { index, next }: Pick<Way, 'index' | 'next'>): number {
   const request = message(RTM_GETNEIGH, 0, neighbourMessageLength, neighbourAddress, next)

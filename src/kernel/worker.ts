@@ -35,6 +35,7 @@ import {
   findWay,
   findWayIn,
   forgetNeighbour,
+  isNeighbourFixed,
   readNeighbour,
   readWays,
   useNeighbour,
@@ -67,6 +68,7 @@ const calls = {
   /** Every interface. */
   carriers: (): Carrier[] => readCarriers(routes),
   neighbour: (way: Way) => readNeighbour(routes, way),
+  isNeighbourFixed: (way: Way) => isNeighbourFixed(routes, way),
   forgetNeighbour: (way: Way) => forgetNeighbour(routes, way),
   useNeighbour: (way: Way) => useNeighbour(routes, way),
   /** What listens on this machine. */

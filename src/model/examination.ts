@@ -32,7 +32,8 @@ export interface EndpointExam {
   readonly way: { readonly by: string; readonly via: string; readonly isDefault: boolean } | null
   /** Why there is no way: no route, or a route that says no. */
   readonly refusal: 'none' | 'blackhole' | 'unreachable' | 'prohibit' | null
-  readonly neighbour: 'there' | 'missing' | 'unasked' | 'own'
+  /** `fixed`: somebody has written the entry by hand. */
+  readonly neighbour: 'there' | 'missing' | 'unasked' | 'own' | 'fixed'
   /** Null where TCP is not forwarded and was not asked. */
   readonly tcp: Knocks | null
   readonly held: Held | null
@@ -69,6 +70,9 @@ export interface Losses {
   readonly softnet: number
 }
 
+/** Of a large pool so many are asked. */
+export const mostExamined = 20
+
 /** Connections of this forward that are tracked now. */
 export interface FlowsExam {
   readonly answered: number
@@ -99,8 +103,6 @@ export interface Examination {
   readonly links: Readonly<Record<string, LinkExam>>
   /** The addresses of this machine. */
   readonly addresses: readonly string[]
-  /** Those of interfaces by which the outside comes, that are for the whole world. */
-  readonly outsideAddresses: readonly string[]
   /** The interfaces by which the outside comes. */
   readonly outside: readonly string[]
   readonly forwards4: boolean
@@ -108,8 +110,9 @@ export interface Examination {
   readonly tracked: number
   readonly mostTracked: number
   readonly buckets: number
-  /** Ports that the kernel takes for connections of its own and for masquerading. */
   readonly endpoints: readonly EndpointExam[]
+  /** A rule of others may keep this machine from asking them. */
+  readonly hindered: boolean
   readonly flows: FlowsExam
   readonly losses: Losses
   readonly machine: MachineExam

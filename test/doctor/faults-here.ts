@@ -1,11 +1,6 @@
 /** Faults of the forward itself and of this machine. */
 import { asks, type Fault, sh, web } from './scene.ts'
 
-const nft =
-  (rules: string): Fault['inject'] =>
-  ({ lab }) =>
-    lab.gateway.nft(rules)
-
 export const faultsHere: readonly Fault[] = [
   {
     name: 'switched off',
@@ -90,54 +85,6 @@ export const faultsHere: readonly Fault[] = [
     mend: 'command',
     works: (scene) => asks(scene, { from: '2001:db8:1::2' }),
   },
-  {
-    name: 'a rule made by hand drops in forward',
-    code: 'blocked',
-    inject: nft('table inet hand { chain f { type filter hook forward priority 0; tcp dport 80 drop\n}\n}'),
-    mend: 'command',
-    tidy: ({ lab }) => lab.gateway.nft('delete table inet hand'),
-  },
-  {
-    name: 'a rule made by hand rejects in forward',
-    code: 'blocked',
-    symptom: 'connection refused',
-    inject: nft(
-      'table ip hand { chain f { type filter hook forward priority 5; ip daddr 10.0.0.5 reject with tcp reset\n}\n}',
-    ),
-    mend: 'command',
-    tidy: ({ lab }) => lab.gateway.nft('delete table ip hand'),
-  },
-  {
-    name: 'a policy drops in forward',
-    code: 'blocked',
-    inject: nft(
-      'table inet hand { chain f { type filter hook forward priority 0; policy drop; ct state established,related accept\n}\n}',
-    ),
-    mend: 'command',
-    tidy: ({ lab }) => lab.gateway.nft('delete table inet hand'),
-  },
-  {
-    name: 'iptables drops in FORWARD',
-    code: 'blocked',
-    inject: ({ lab }) => sh(lab.gateway, 'iptables -A FORWARD -p tcp --dport 80 -j DROP'),
-    mend: 'command',
-    tidy: ({ lab }) => sh(lab.gateway, 'iptables -F FORWARD; nft delete table ip filter'),
-  },
-  {
-    name: 'iptables drops in raw',
-    code: 'blocked',
-    inject: ({ lab }) => sh(lab.gateway, 'iptables -t raw -A PREROUTING -p tcp --dport 8080 -j DROP'),
-    mend: 'command',
-    tidy: ({ lab }) => sh(lab.gateway, 'iptables -t raw -F; nft delete table ip raw'),
-  },
-  {
-    name: 'another program forwards the port first',
-    code: 'taken-before',
-    inject: nft(
-      'table ip hand { chain p { type nat hook prerouting priority -110; tcp dport 8080 dnat to 10.0.0.6:81\n}\n}',
-    ),
-    mend: ({ lab }) => lab.gateway.nft('delete table ip hand'),
-  },
 ]
 
 const defaults =
@@ -149,9 +96,9 @@ const rename = (host: Parameters<typeof sh>[0], from: string, to: string) =>
     `ip link set ${from} down; ip link set ${from} name ${to}; ip link set ${to} up; ${defaults.replaceAll('out0', to)}`,
   )
 
-type Wishes = { readonly from?: readonly string[] }
+type Wishes = { readonly from?: readonly string[]; readonly limits?: object }
 
-function again(
+export function again(
   drawbridge: Parameters<Fault['inject']>[0]['drawbridge'],
   wishes: Wishes,
   to: readonly string[] = ['10.0.0.5:80'],
@@ -161,6 +108,7 @@ function again(
     listen: 'tcp/8080',
     to: [...to],
     ...(wishes.from && { from: [...wishes.from] }),
+    ...(wishes.limits && { limits: wishes.limits }),
   }
   return drawbridge.api.apply({ gateway: { version: 1, forwards: [forward] }, prune: false })
 }

@@ -1,7 +1,7 @@
 /** Faults of the way to the target, of the target, and of the way back. */
 import { asks, begin, end, type Fault, program, type Scene, sh, web } from './scene.ts'
 
-const behind = {
+export const behind = {
   prepare: ({ lab }: Scene) =>
     Promise.all([
       sh(lab.server, 'ip address replace 10.9.0.5/32 dev lo'),
@@ -14,11 +14,11 @@ const portOpen = (protocol: 'tcp' | 'udp', port: number) => (scene: Scene) =>
   begin(scene, `${protocol}${port}`, scene.lab.server.answers(protocol, port))
 const portShut = (protocol: 'tcp' | 'udp', port: number) => (scene: Scene) => end(scene, `${protocol}${port}`)
 
-const drop =
+export const drop =
   (rules: string) =>
   ({ lab }: Scene) =>
     lab.server.nft(`table inet own { chain i { type filter hook input priority 0; ${rules}\n}\n}`)
-const admit = ({ lab }: Scene) => lab.server.nft('delete table inet own')
+export const admit = ({ lab }: Scene) => lab.server.nft('delete table inet own')
 
 /** Listens on the port and does this with every connection. */
 const serverThat = (does: string, port: number, host = '0.0.0.0') =>

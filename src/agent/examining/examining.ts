@@ -5,7 +5,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Door } from '../../kernel/door.ts'
 import type { HostFacts } from '../../kernel/host.ts'
-import { readLocalAddresses } from '../../kernel/services.ts'
 import {
   readDropLines,
   readForwardingSwitches,
@@ -20,7 +19,14 @@ import type { Way } from '../../kernel/ways.ts'
 import { type Address, readAddress } from '../../model/address.ts'
 import type { Ban } from '../../model/bans.ts'
 import { type Endpoint, endpointKey, endpointsOf } from '../../model/endpoints.ts'
-import type { EndpointExam, Examination, Knocks, LinkExam, Losses } from '../../model/examination.ts'
+import {
+  type EndpointExam,
+  type Examination,
+  type Knocks,
+  type LinkExam,
+  type Losses,
+  mostExamined,
+} from '../../model/examination.ts'
 import { type Forward, isOwn } from '../../model/forward.ts'
 import { mapPort } from '../../model/mapping.ts'
 import type { Banning } from '../banning.ts'
@@ -28,6 +34,7 @@ import { countForwards } from '../counting.ts'
 import { outsideOf } from '../exposing.ts'
 import type { Holding } from '../holding.ts'
 import { flowsExamined, flowsOf } from './flowing.ts'
+import { isHindered } from './hindrance.ts'
 import { fitting, knock, pingsOften, sendsDatagram, takesTcp } from './knocking.ts'
 
 interface Sight {
@@ -36,8 +43,6 @@ interface Sight {
   readonly bans: Pick<Banning, 'book'>
 }
 
-/** Of a large pool these are asked. */
-const mostEndpoints = 20
 /** Nobody is expected here (traceroute(8) begins at this one). */
 const unlikelyPort = 33434
 const mostLines = 5
@@ -62,9 +67,10 @@ export async function examine(
   const links = await linksOf(door)
   const { mark } = holding.register.settings
   const flows = await flowsOf(door, mark, forward)
-  const [endpoints, outside] = await Promise.all([
+  const [endpoints, outside, filters] = await Promise.all([
     endpointsExamined(door, forward, holding, { addresses, links }),
     outsideOf(sight),
+    door.filters(),
     sleep(flows.length > 0 ? watching : 0),
   ])
   const from = client === null ? undefined : readAddress(client)
@@ -74,14 +80,12 @@ export async function examine(
     links,
     addresses,
     outside,
-    outsideAddresses: readLocalAddresses()
-      .filter((one) => outside.includes(one.interface) && !/^(fe80:|169\.254\.)/.test(one.text))
-      .map(({ text }) => text),
     ...readForwardingSwitches(),
     tracked,
     mostTracked: most,
     buckets,
     endpoints,
+    hindered: isHindered(filters),
     flows: flowsExamined(await flowsOf(door, mark, forward), flows, client),
     losses: difference(readLosses(), losses),
     machine: { ...readLoad(), ...spentOf(ticks), memory: readPressure() },
@@ -151,7 +155,7 @@ async function endpointsExamined(
   around: Around,
 ): Promise<readonly EndpointExam[]> {
   if (!forward.enabled || isOwn(forward)) return []
-  const some = endpointsOf(forward, known).slice(0, mostEndpoints)
+  const some = endpointsOf(forward, known).slice(0, mostExamined)
   return Promise.all(some.map((endpoint) => examined(door, forward, endpoint, around)))
 }
 
@@ -224,6 +228,7 @@ function isHeard({
  */
 async function neighbourOf(door: Door, way: Way, heard: boolean): Promise<EndpointExam['neighbour']> {
   if (heard) return door.neighbour(way)
+  if (await door.isNeighbourFixed(way)) return 'fixed'
   await door.forgetNeighbour(way)
   await door.useNeighbour(way)
   for (let waited = 0; waited < asking && (await door.neighbour(way)) !== 'there'; waited += nap)

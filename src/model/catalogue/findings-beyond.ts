@@ -49,6 +49,13 @@ export const way = {
       `nobody on ${by} answers ${asks} for ${who}: it is switched off, unplugged, or in another VLAN`,
     remedy: () => 'Start the host, or correct the address of the target.',
   }),
+  'neighbour-fixed': words<At & { by: string; via: string; command: string }>({
+    title: 'the hardware address of the target is written down by hand, and nobody answers there',
+    says: ({ by, via }) =>
+      `the entry for ${via} on ${by} is permanent: it is never asked who has the address now`,
+    remedy: () => 'Take the entry away; the kernel then asks the network.',
+    command: ({ command }) => command,
+  }),
   'path-too-narrow': words<At & { fits: number; link: number; by: string }>({
     title: 'large packets to the target are lost on the way',
     says: ({ at, fits, link, by }) =>
@@ -127,12 +134,48 @@ export const target = {
     remedy: () =>
       'Look why the service is slow, or give it a longer queue (its backlog, net.core.somaxconn).',
   }),
-  'no-way-back': words<At & { unanswered: number; client: string }>({
+  'no-way-back': words<At & { who: string }>({
     title: 'the answers of the target do not come back through this machine',
-    says: ({ at, unanswered, client }) =>
-      `${at} answers this machine, but of its clients ${unanswered} wait for an answer (the newest is ${client}): the target sends answers to them another way, or has no way`,
+    says: ({ at, who }) =>
+      `${at} answers this machine, but ${who}: the target sends answers to clients another way, has no way, or its firewall admits this machine alone`,
     remedy: () =>
       'Give the target its default route through this machine, or have the forward masquerade: the target then sees this machine instead of the client.',
+  }),
+} as const
+
+export const probed = {
+  'refused-here': words<{ meaning: string; chain: string }>({
+    title: 'Drawbridge itself refuses the packets',
+    says: ({ meaning, chain }) => `a probe was dropped in chain ${chain} of our table: ${meaning}`,
+    remedy: () => 'See what is wanted: drawbridge show NAME, and drawbridge status.',
+  }),
+  untaken: words<{ source: string; destination: string; port: number }>({
+    title: 'no forward takes the packets',
+    says: ({ source, destination, port }) =>
+      `a probe from ${source} to ${destination} port ${port} was delivered to this machine itself`,
+    remedy: () => 'Look whether a rule translates or accepts them first: drawbridge trace NAME.',
+  }),
+  unseen: words<{ why: string }>({
+    title: 'the packets are lost before the first rule',
+    says: ({ why }) => `a probe came to no table: ${why}`,
+    remedy: () =>
+      'Look at chains of netdev, at tc filters and XDP programs: nft list hooks; tc filter show dev NAME ingress.',
+  }),
+  unrouted: words<{ why: string }>({
+    title: 'the packets are lost in routing',
+    says: ({ why }) => why,
+    remedy: () => 'Mend the route, or the setting that is named.',
+  }),
+  'answer-unrouted': words<{ why: string; source: string }>({
+    title: 'the answers are lost in routing',
+    says: ({ why, source }) => `the target answers, and its answer to ${source} is lost: ${why}`,
+    remedy: () => 'Mend the route to the clients.',
+  }),
+  'refuses-clients': words<At & { client: string }>({
+    title: 'the target refuses clients, though it answers this machine',
+    says: ({ at, client }) => `${at} takes connections of this machine and refuses those of ${client}`,
+    remedy: () =>
+      'Admit the clients at the target; or have the forward masquerade: the target then sees this machine instead of the client.',
   }),
 } as const
 

@@ -1,7 +1,7 @@
 /** What the doctor may find about a forward: a title, the measured evidence in a sentence, what to do, and the exact command. */
 import type { Facts } from './entry.ts'
 import { words } from './finding-words.ts'
-import { machine, target, way } from './findings-beyond.ts'
+import { machine, probed, target, way } from './findings-beyond.ts'
 
 const own = {
   gone: words<{ name: string; when: string; how: string }>({
@@ -77,23 +77,24 @@ const own = {
     says: ({ rule }) => rule,
     remedy: () => 'Take that rule away, or have the forward listen on another port.',
   }),
-  'another-forward': words<{ other: string; where: string }>({
-    title: 'another forward takes these packets',
-    says: ({ other, where }) =>
-      `${other} listens on ${where} alone, which comes before any address: it takes the packets there`,
-    remedy: ({ other }) => `Close ${other}, or give this forward another port.`,
-  }),
 } as const
 
 const refusals = {
-  banned: words<{ ban: string; address: string }>({
+  banned: words<{ ban: string; address: string; command: string }>({
     title: 'the client is banned',
     says: ({ ban }) => ban,
     remedy: ({ address }) => `If ${address} is no attacker, lift the ban by the program that made it.`,
+    command: ({ command }) => command,
   }),
   blocked: words<{ rule: string; text: string; remedy: string; command: string }>({
     title: 'a firewall rule of this machine drops the packets',
     says: ({ rule, text }) => (text === '' ? rule : `${rule}: ${text}`),
+    remedy: ({ remedy }) => remedy,
+    command: ({ command }) => command,
+  }),
+  'answer-blocked': words<{ rule: string; remedy: string; command: string }>({
+    title: 'a firewall rule of this machine drops the answers',
+    says: ({ rule }) => rule,
     remedy: ({ remedy }) => remedy,
     command: ({ command }) => command,
   }),
@@ -151,4 +152,4 @@ const kernel = {
   }),
 } as const
 
-export const findings = { ...own, ...refusals, ...kernel, ...way, ...target, ...machine } as const
+export const findings = { ...own, ...refusals, ...kernel, ...way, ...target, ...probed, ...machine } as const
