@@ -7,6 +7,7 @@ import {
   endpointKey,
   endpointsOf,
   type Known,
+  mostMembers,
 } from '../model/endpoints.ts'
 import { type Forward, familiesOf } from '../model/forward.ts'
 import type { Listen } from '../model/listen.ts'
@@ -15,9 +16,6 @@ import { eachPort } from '../model/ports.ts'
 import { classid, type Element } from './element.ts'
 import { setName } from './sets.ts'
 import { slotsOf } from './slots.ts'
-
-/** A pool has at most so many endpoints of a family, so that the number of the forward and theirs fit into a class id. */
-const mostMembers = 256
 
 export function deliveryElements(number: number, forward: Forward, known: Known): Element[] {
   const endpoints = endpointsOf(forward, known)
@@ -97,11 +95,10 @@ function poolElements(
   family: Family,
   pool: Delivery & { kind: 'pool' },
 ): Element[] {
-  const members = pool.endpoints.slice(0, mostMembers)
   const slots = poolSlots(forward, pool)
   const set = setName({ kind: 'pool', family, balance: pickingOf(forward), slots: slots.length })
   return [
-    ...members.flatMap((member, index) =>
+    ...pool.endpoints.flatMap((member, index) =>
       places(`members${family}`, classid(memberNumber(number, index)), listen, member),
     ),
     ...slots.map((member, slot) => ({
@@ -113,7 +110,7 @@ function poolElements(
 }
 
 function poolSlots({ balance, listen }: Forward, { endpoints, taking }: Delivery & { kind: 'pool' }) {
-  const candidates = endpoints.slice(0, mostMembers).map((endpoint) => ({
+  const candidates = endpoints.map((endpoint) => ({
     key: endpointKey(endpoint, listen),
     // By client address nobody is moved for a while only.
     weight: balance === 'source' ? endpoint.weight : endpoint.weight * endpoint.quarters,

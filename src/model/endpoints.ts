@@ -77,6 +77,9 @@ export interface Endpoint {
 /** A name may stand for so many endpoints of one family and no more. */
 export const mostEndpoints = 100
 
+/** A forward has at most so many of a family, whatever its names stand for: in the kernel one byte tells them apart. */
+export const mostMembers = 256
+
 /** The first of each family, as many as may be. */
 export function bounded(located: readonly Located[]): readonly Located[] {
   return ([4, 6] as const).flatMap((family) =>
@@ -84,7 +87,7 @@ export function bounded(located: readonly Located[]): readonly Located[] {
   )
 }
 
-/** In the order of the targets; the same address and ports twice are one. None of a forward to `self`. */
+/** In the order of the targets, as many as may be; the same address and ports twice are one. None of a forward to `self`. */
 export function endpointsOf(
   { name, listen, targets, via }: Pick<Forward, 'name' | 'listen' | 'targets' | 'via'>,
   { whereabouts, down, warming }: Pick<Known, 'whereabouts' | 'down'> & Partial<Pick<Known, 'warming'>>,
@@ -93,6 +96,7 @@ export function endpointsOf(
   const warm = warming?.get(name)
   const family = via ? undefined : listenFamily(listen)
   const found = new Map<string, Endpoint>()
+  const left = { 4: mostMembers, 6: mostMembers }
   for (const target of targets) {
     for (const located of locate(target, whereabouts)) {
       if (family !== undefined && located.address.family !== family) continue
@@ -100,7 +104,9 @@ export function endpointsOf(
       const endpoint = { by, address: located.address, ...mapped(target, located, listen) }
       const key = endpointKey(endpoint, listen)
       const state = target.drain ? 'draining' : dead?.has(key) ? 'down' : 'up'
-      if (!found.has(key)) found.set(key, { ...endpoint, quarters: warm?.get(key) ?? allQuarters, state })
+      if (found.has(key) || left[located.address.family] === 0) continue
+      left[located.address.family] -= 1
+      found.set(key, { ...endpoint, quarters: warm?.get(key) ?? allQuarters, state })
     }
   }
   return [...found.values()]

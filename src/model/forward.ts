@@ -3,6 +3,7 @@ import { type Address, type Family, parseAddress, readAddress } from './address.
 import { whyUncheckable } from './check.ts'
 import { type Destination, printDestination } from './destination.ts'
 import { type ForwardDocument, forwardDocument, readDocument } from './document.ts'
+import { mostMembers } from './endpoints.ts'
 import { type Health, parseHealth, printHealth } from './health.ts'
 import { type Limits, parseInstant, parseOpenPerSource, parseRate, printRate } from './limits.ts'
 import { type Listen, listenFamily, parseListen, printListen } from './listen.ts'
@@ -104,6 +105,10 @@ function parseTargets(
   const list = Array.isArray(written) ? written : [written]
   if (list.length === 0)
     throw Problem.of('bad-target', { field, value: '[]', why: 'a forward needs a target' })
+  if (list.length > mostMembers) {
+    const value = `${list.length} targets`
+    throw Problem.of('bad-target', { field, value, why: `a forward has at most ${mostMembers}` })
+  }
   const at = (index: number) => (list.length > 1 ? `${field}[${index}]` : field)
   const targets = list.map((one, index) => parseTarget(at(index), one, listen, via))
   const own = targets.findIndex(({ destination }) => destination.kind === 'self')

@@ -162,3 +162,30 @@ describe('a difference', () => {
     expect(isNothing(differenceOf(held, new Map()))).toBe(false)
   })
 })
+
+test('names that stand for more than a pool can have make one of the first 256, also when none of those takes connections', () => {
+  const names = ['a.example.org', 'b.example.org', 'c.example.org']
+  const at = (host: number) =>
+    Array.from({ length: 100 }, (_, index) => ({
+      address: must(readAddress(`10.0.${host}.${index + 1}`)),
+    }))
+  const whereabouts = new Map(names.map((name, host) => [name, at(host)]))
+  const setsOf = (drained: readonly string[]) => {
+    const to = names.map((host) => ({ host, port: 80, drain: drained.includes(host) }))
+    const forward = parseForward({ name: 'web', listen: 'tcp/80@203.0.113.5', to })
+    const down = new Map([
+      [
+        'web',
+        new Set(
+          at(2)
+            .map(({ address }) => `${address.text}:80`)
+            .slice(0, 56),
+        ),
+      ],
+    ])
+    return elementsOf({ number: 1, forward }, { ...known, whereabouts, down }).map(({ set }) => set)
+  }
+  expect(setsOf([]).filter((set) => set === 'members4')).toHaveLength(256)
+  expect(setsOf([]).filter((set) => set.startsWith('pool4_random'))).toHaveLength(1024)
+  expect(setsOf(names.slice(0, 2))).toEqual(['openings_at4', 'refusing'])
+})

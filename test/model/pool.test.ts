@@ -51,6 +51,7 @@ describe('targets', () => {
     [{ to: 'container:../x' }, 'bad-target'],
     [{ listen: 'icmp@203.0.113.5', to: 'app.example.org' }, 'bad-target'],
     [{ listen: 'icmp@203.0.113.5', to: ['10.0.0.5', '10.0.0.6'] }, 'bad-target'],
+    [{ to: Array.from({ length: 257 }, (_, at) => `10.0.${at % 2}.${at % 250}:${at + 1}`) }, 'bad-target'],
   ])('that cannot be are refused: %j', (change, code) => {
     expect(problemOf(() => forwardWith(change)).code).toBe(code)
   })
