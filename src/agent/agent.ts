@@ -52,7 +52,7 @@ export class Agent {
 
   constructor(machine: Machine) {
     this.#machine = machine
-    this.#keeper = new Keeper(machine.door, machine.record)
+    this.#keeper = new Keeper(machine.door, machine.record, machine.tracing.uncounted)
     this.#booting = new Booting(machine.boot, () => this.#wholeBoot())
   }
 

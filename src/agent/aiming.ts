@@ -17,10 +17,18 @@ import { Problem } from '../model/problem.ts'
 import type { Probe } from '../model/trace/step.ts'
 import type { Holding } from './holding.ts'
 
+interface Place {
+  readonly door: Door
+  /** The interfaces by which the outside comes. */
+  readonly outside: readonly string[]
+}
+
 export interface Wanted {
   readonly name: string
   /** Left out: somebody who may use the forward. */
   readonly from?: string | undefined
+  /** Of whom is chosen then. */
+  readonly family?: Family | undefined
   readonly protocol?: 'tcp' | 'udp' | undefined
   readonly port?: number | undefined
   readonly size?: number | undefined
@@ -32,45 +40,37 @@ const mostBytes = 9_000
 const [firstPort, afterLastPort] = [49_152, 61_000]
 
 /** Throws a Problem when no packet of that kind could be for the forward. */
-export async function aim(
-  { door, outside }: { readonly door: Door; readonly outside: readonly string[] },
-  holding: Holding,
-  wanted: Wanted,
-): Promise<Probe> {
+export async function aim(place: Place, holding: Holding, wanted: Wanted): Promise<Probe> {
   const forward = forwardOf(holding, wanted.name)
   const local = readLocalAddresses()
   const isOurs = (address: Address) => local.some(({ text }) => text === address.text)
+  const families = wanted.family ? [wanted.family] : familiesOf(forward)
   const source =
     wanted.from === undefined
-      ? await someSource(door, holding, forward, outside, isOurs)
+      ? await someSource(place, holding, forward, isOurs, families)
       : sourceOf(wanted.from, isOurs)
   const { family } = source
   const opening = openingOf(forward, family, wanted)
-  const by = await arrivalOf(door, forward, source, outside)
-  const { place } =
-    forward.listen.kind === 'ports'
-      ? forward.listen
-      : { place: { kind: 'address', address: forward.listen.address } as const }
-  const destination =
-    place.kind === 'address'
-      ? place.address.text
-      : local
-          .filter((one) => one.family === family && !/^fe80:/.test(one.text))
-          .toSorted((a, b) => Number(b.interface === by) - Number(a.interface === by))[0]?.text
-  if (destination === undefined)
-    throw Problem.of('trace-no-opening', {
-      name: forward.name,
-      why: `this machine has no IPv${family} address`,
-    })
-  const probe = {
-    family,
-    ...opening,
-    source: source.text,
-    sourcePort: randomInt(firstPort, afterLastPort),
-    destination,
-    by,
-  }
+  const by = await arrivalOf(place, forward, source)
+  const destination = destinationOf(forward, local, family, by)
+  const sourcePort = randomInt(firstPort, afterLastPort)
+  const probe = { family, ...opening, source: source.text, sourcePort, destination, by }
   return { ...probe, size: sizeOf(wanted.size, smallest(probe)) }
+}
+
+/** The address that the forward names, or the first of the interface by which the packet comes. */
+function destinationOf(
+  { name, listen }: Forward,
+  local: readonly LocalAddress[],
+  family: Family,
+  by: string,
+): string {
+  if (listen.kind === 'ping') return listen.address.text
+  if (listen.place.kind === 'address') return listen.place.address.text
+  const usable = local.filter((one) => one.family === family && !/^fe80:/.test(one.text))
+  const found = usable.find((one) => one.interface === by) ?? usable[0]
+  if (found) return found.text
+  throw Problem.of('trace-no-opening', { name, why: `this machine has no IPv${family} address` })
 }
 
 function forwardOf({ register }: Holding, name: string): Forward {
@@ -114,10 +114,9 @@ function openingOf(
 
 /** The interface that leads to the source is the one by which its packets come, unless the forward names one. */
 async function arrivalOf(
-  door: Door,
+  { door, outside }: Place,
   { name, listen }: Forward,
   source: Address,
-  outside: readonly string[],
 ): Promise<string> {
   if (listen.kind === 'ports' && listen.place.kind === 'interface') return listen.place.name
   const by = (await door.way(source))?.interface ?? outside[0]
@@ -140,21 +139,26 @@ const nobody = {
 
 /** Somebody whom the forward admits, and whose packets come from outside where there is one. */
 async function someSource(
-  door: Door,
+  { door, outside }: Place,
   holding: Holding,
   forward: Forward,
-  outside: readonly string[],
   isOurs: (address: Address) => boolean,
+  families: readonly Family[],
 ): Promise<Address> {
-  const candidates = familiesOf(forward)
+  const candidates = families
     .flatMap((family) => candidatesOf(holding, forward, family))
     .filter((one) => !isOurs(one))
+  const inside: Address[] = []
   for (const one of candidates) {
     const by = (await door.way(one))?.interface
     if (by !== undefined && outside.includes(by)) return one
+    if (by !== undefined) inside.push(one)
   }
-  const [first] = candidates
-  if (!first) throw Problem.of('trace-no-opening', { name: forward.name, why: 'it is open for nobody' })
+  const [first] = inside
+  const nobody =
+    candidates.length === 0 ? 'it is open for nobody' : 'nobody of whom it admits has a way to this machine'
+  if (!first || forward.sources === 'anywhere')
+    throw Problem.of('trace-no-opening', { name: forward.name, why: nobody })
   return first
 }
 

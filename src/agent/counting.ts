@@ -6,6 +6,7 @@ import { layoutOf, staticSets } from '../compile/sets.ts'
 import type { Door } from '../kernel/door.ts'
 import type { Holding } from './holding.ts'
 import type { Counted } from './protocol.ts'
+import type { Uncounted } from './uncounted.ts'
 
 interface SetCount {
   readonly set: string
@@ -13,16 +14,23 @@ interface SetCount {
   readonly count: number
 }
 
+interface Counting {
+  readonly door: Door
+  readonly uncounted: Uncounted
+}
+
 /** Counts of the forwards with these numbers, or of all there are. */
 export async function countForwards(
-  door: Door,
+  { door, uncounted }: Counting,
   holding: Holding,
   numbers: readonly number[] | null,
 ): Promise<readonly Counted[]> {
   const elements = numbers && holding.elementsNumbered(new Set(numbers))
   const members = elements ? await countsOf(door, elements) : await allCounts(door)
   const totals = new Map<number, Omit<Counted, 'number'>>()
-  for (const { set, key, count } of members) {
+  for (const member of members) {
+    const { set, key } = member
+    const count = member.count - uncounted.of(member)
     const column = set === 'refused' || set === 'limited' ? set : 'connections'
     const numbered = numberOf(key.split(' . ')[0] ?? '')
     const number = set.startsWith('members') ? forwardOfMember(numbered) : numbered

@@ -15,6 +15,7 @@ import type { Door } from '../kernel/door.ts'
 import { Problem } from '../model/problem.ts'
 import type { Holding } from './holding.ts'
 import type { SkeletonRecord } from './record.ts'
+import type { Uncounted } from './uncounted.ts'
 
 /** Refusals that say nothing about the table: memory, buffers, privilege, time (errno(3) in the words of strerror). */
 const passing =
@@ -23,12 +24,14 @@ const passing =
 export class Keeper {
   readonly #door: Door
   readonly #record: SkeletonRecord
+  readonly #uncounted: Uncounted
   /** The text of the static part that the kernel is known to have; '' when nothing is known. */
   #skeleton = ''
 
-  constructor(door: Door, record: SkeletonRecord) {
+  constructor(door: Door, record: SkeletonRecord, uncounted: Uncounted) {
     this.#door = door
     this.#record = record
+    this.#uncounted = uncounted
   }
 
   /** The static part as text of nft, as it was loaded last. */
@@ -94,6 +97,7 @@ export class Keeper {
       throw Problem.of('kernel-refused', { words: error.message }, error)
     })
     reach('elements-written')
+    this.#uncounted.forget([...difference.remove, ...difference.add])
     refuseMissing(missing)
   }
 

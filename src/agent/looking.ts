@@ -79,7 +79,7 @@ export function answerQuestion(
     case 'sessions':
       return door.sessions(question.ports)
     case 'counts':
-      return countForwards(door, holding, question.numbers)
+      return countForwards({ door, uncounted: tracing.uncounted }, holding, question.numbers)
     case 'witness':
       return witness.see(question.base, question.digests)
   }

@@ -16,10 +16,9 @@ import type { PortRange } from '../model/ports.ts'
 import type { ProblemDetails } from '../model/problem.ts'
 import type { Reach } from '../model/reach.ts'
 import type { Session } from '../model/session.ts'
-import type { Trace } from '../model/trace.ts'
+import type { Proof, Trace } from '../model/trace.ts'
 import type { Repairs } from './healing.ts'
 import type { Turns } from './health/turns.ts'
-import type { Proof } from './tracing.ts'
 import type { Place } from './witness.ts'
 
 const generation = z.int().min(0)

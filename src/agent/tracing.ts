@@ -7,18 +7,20 @@ import { KernelError } from '../kernel/netlink.ts'
 import { type ChainInfo, hookNameOf, readLegacyTables, tableFamilies } from '../kernel/ruleset.ts'
 import { openProber, type Prober } from '../kernel/tracing/probing.ts'
 import { ruleWords } from '../kernel/tracing/words.ts'
-import { parseAddress } from '../model/address.ts'
+import { type Family, parseAddress } from '../model/address.ts'
+import { endpointsOf } from '../model/endpoints.ts'
 import { programOf } from '../model/exposure/rules.ts'
 import { isOwn } from '../model/forward.ts'
 import { Problem } from '../model/problem.ts'
 import { type Machine as Around, outcomeOf } from '../model/trace/ending.ts'
 import type { Scene } from '../model/trace/hops.ts'
 import type { Probe, TraceStep } from '../model/trace/step.ts'
-import type { Trace } from '../model/trace.ts'
+import type { Proof, Trace } from '../model/trace.ts'
 import { aim, type Wanted } from './aiming.ts'
 import { outsideOf } from './exposing.ts'
 import type { Holding } from './holding.ts'
 import { skeletonFor } from './keeper.ts'
+import { countedAt, Uncounted } from './uncounted.ts'
 
 interface Sight {
   readonly door: Door
@@ -32,16 +34,14 @@ const proving = { milliseconds: 1_000, most: 5 } as const
 /** So many at once, and so many more each second: a hostile controller is to be no flood. */
 const [mostAtOnce, perSecond] = [30, 5]
 
-/** What a probe has shown of a forward after a change; null: none was sent, as it says. */
-export interface Proof {
-  readonly forward: string
-  readonly trace: Trace | null
-  readonly why: string
+interface Attempt extends Proof {
+  readonly code: string
 }
 
 export class Tracing {
   readonly #sight: Sight
   readonly #probe: Prober
+  readonly uncounted = new Uncounted()
   #left: number = mostAtOnce
   #filled = performance.now()
 
@@ -50,44 +50,67 @@ export class Tracing {
     this.#probe = openProber(sight.door)
   }
 
-  /** Throws a Problem when none could be sent. */
-  trace(holding: Holding, wanted: Wanted): Promise<Trace> {
-    return this.#trace(holding, wanted, patience.trace)
+  /** Throws a Problem when none could be sent. Nothing of it is left when this resolves. */
+  async trace(holding: Holding, wanted: Wanted): Promise<Trace> {
+    const { trace, gone } = await this.#trace(holding, wanted, patience.trace)
+    await gone
+    return trace
   }
 
-  /** One after the other, until the time is over. What cannot be sent is told once for all. */
+  /** One after the other, each family by itself, until the time is over. When none can be sent here, no other is tried. */
   async prove(holding: Holding, names: readonly string[]): Promise<readonly Proof[]> {
     const proofs: Proof[] = []
     const end = performance.now() + proving.milliseconds
     for (const name of names.slice(0, proving.most)) {
       if (performance.now() >= end) break
-      const proof = await this.#trace(holding, { name }, patience.proof).then(
-        (trace) => ({ forward: name, trace, why: '' }),
-        (error: Error) => ({ forward: name, trace: null, why: error.message }),
-      )
-      proofs.push(proof)
-      if (!proof.trace) break
+      const found = await this.#proveOne(holding, name)
+      proofs.push(...found)
+      if (found.some(({ trace, code }) => !trace && code !== 'trace-no-opening')) break
     }
-    return proofs
+    return proofs.map(({ forward, trace, why }) => ({ forward, trace, why }))
   }
 
-  async #trace(holding: Holding, wanted: Wanted, patient: number): Promise<Trace> {
+  /** What it is open for nobody in one family is not told where it is proven in the other. */
+  async #proveOne(holding: Holding, name: string): Promise<readonly Attempt[]> {
+    const attempts: Attempt[] = []
+    for (const family of familiesProven(holding, name)) {
+      const attempt = await this.#trace(holding, { name, family }, patience.proof).then(
+        ({ trace, gone }) => {
+          // Whoever has changed something need not wait for it; the next probe does.
+          gone.catch(() => {})
+          return { forward: name, trace, why: '', code: '' }
+        },
+        (error: Error) => {
+          const code = error instanceof Problem ? error.code : 'went-wrong'
+          return { forward: name, trace: null, why: error.message, code }
+        },
+      )
+      attempts.push(attempt)
+    }
+    const sent = attempts.filter(({ trace }) => trace)
+    return sent.length > 0 ? sent : attempts.slice(0, 1)
+  }
+
+  async #trace(
+    holding: Holding,
+    wanted: Wanted,
+    patient: number,
+  ): Promise<{ trace: Trace; gone: Promise<void> }> {
+    const { door } = this.#sight
     const outside = await outsideOf(this.#sight)
-    const probe = await aim({ door: this.#sight.door, outside }, holding, wanted)
+    const probe = await aim({ door, outside }, holding, wanted)
     this.#spend()
-    const { steps, ended } = await this.#probe(probe, patient).catch((error: NodeJS.ErrnoException) => {
+    const { steps, ended, gone } = await this.#probe(probe, patient).catch((error: NodeJS.ErrnoException) => {
       if (error instanceof KernelError || error.code !== undefined)
         throw Problem.of('trace-unable', { words: error.message }, error)
       throw error
     })
     const forward = holding.register.named(wanted.name)
-    const scene = await sceneOf(this.#sight.door, steps, skeletonFor(holding, holding.used()))
-    const outcome = await outcomeOf(
-      { probe, steps, ended, scene, own: isOwn(forward) },
-      aroundOf(this.#sight, probe),
-    )
+    const scene = await sceneOf(door, steps, skeletonFor(holding, holding.used()))
+    const seen = { probe, steps, ended, scene, own: isOwn(forward) }
+    const outcome = await outcomeOf(seen, aroundOf(this.#sight, probe))
     const legacy = readLegacyTables(probe.family).length > 0
-    return {
+    const trace = {
       ...probe,
       ...outcome,
       forward: forward.name,
@@ -97,6 +120,8 @@ export class Tracing {
         ...(forward.via ? ['the proxy of this machine has answered; it has asked no target yet'] : []),
       ],
     }
+    this.uncounted.note(countedAt(holding, trace))
+    return { trace, gone }
   }
 
   /** Throws a Problem when there have been too many. */
@@ -107,6 +132,14 @@ export class Tracing {
     if (this.#left < 1) throw Problem.of('trace-rate', { most: mostAtOnce, rate: perSecond })
     this.#left -= 1
   }
+}
+
+/** Those in which the forward leads somewhere; what this machine itself takes may be open in one only, so either will do. */
+function familiesProven({ register, known }: Holding, name: string): readonly (Family | undefined)[] {
+  const forward = register.forwards.get(name)
+  if (!forward || forward.via || isOwn(forward)) return [undefined]
+  const families = new Set(endpointsOf(forward, known).map(({ address }) => address.family))
+  return families.size === 0 ? [undefined] : [...families].sort()
 }
 
 /** What is asked of the machine about what was not seen. */

@@ -244,7 +244,7 @@ export class GatewayService {
     }
     if (!asking.dryRun) await runner.reached(store.generation, kernelPatience)
     const { generation } = store
-    return { changed, generation, plan, warnings: [], reached: [], pending: pendingView(store) }
+    return { changed, generation, plan, warnings: [], reached: [], proven: [], pending: pendingView(store) }
   }
 
   async #commit(

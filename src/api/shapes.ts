@@ -44,6 +44,8 @@ export interface Changed {
   readonly warnings: readonly string[]
   /** Which of the targets answer, and how: one sentence each, of some when there are many. */
   readonly reached: readonly string[]
+  /** What probes through the forwards have shown: one sentence each, of some when there are many. */
+  readonly proven: readonly string[]
   /** Set when the change is undone unless it is confirmed. */
   readonly pending: PendingView | null
 }

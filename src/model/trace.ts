@@ -151,3 +151,24 @@ function silenceOf(
     protocol === 'udp' ? 'many services of UDP are silent about a datagram without a question, ' : ''
   return `${host}; ${open}its own firewall drops it, or its way back does not lead through this machine`
 }
+
+/** What a probe has shown of a forward after a change; without a trace none was sent, as it says. */
+export interface Proof {
+  readonly forward: string
+  readonly trace: Trace | null
+  readonly why: string
+}
+
+/** Whether it is worth a warning: a service of UDP may well be silent about a datagram without a question. */
+export function isFinding({ trace }: Proof): boolean {
+  if (!trace || isAnswered(trace)) return false
+  const { ending, protocol } = trace
+  return ending.kind !== 'silent' || protocol !== 'udp' || ending.neighbour === 'missing'
+}
+
+export function describeProof({ forward, trace, why }: Proof): string {
+  if (!trace) return `${forward} was not probed: ${why}`
+  const notes = trace.notes.length === 0 ? '' : ` (${trace.notes.join('; ')})`
+  const how = isAnswered(trace) ? 'proven by ' : ''
+  return `${forward}: ${how}${describeProbe(trace)}: ${describeEnding(trace)}${notes}`
+}

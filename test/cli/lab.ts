@@ -144,6 +144,7 @@ export function changed(lines: readonly PlanLine[], own: Partial<Changed> = {}):
     plan: plan(lines),
     warnings: [],
     reached: [],
+    proven: [],
     pending: null,
     ...own,
   }

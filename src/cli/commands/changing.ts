@@ -81,6 +81,7 @@ async function open({ world, client, operands, options, format }: Call): Promise
       ...forwardLines(changed).map(({ sentence }) => plain(sentence)),
       ...nameLines(changed.plan.names),
       ...changed.reached.map(plain),
+      ...changed.proven.map(plain),
       ...pendingLines(changed.pending),
     ]
   })
@@ -109,6 +110,7 @@ async function changeNamed(
       ...moreLines(changed.plan),
       ...nameLines(changed.plan.names),
       ...changed.reached.map(plain),
+      ...changed.proven.map(plain),
       ...pendingLines(changed.pending),
     ]
   })

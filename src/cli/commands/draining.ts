@@ -72,6 +72,7 @@ function tell(call: Call, changed: Changed): Promise<number> {
       ...changeLines(changed.plan.lines, past),
       ...left.map(({ at, open }) => `${plain(at)}: ${counted(open ?? 0, 'connection')} still open`),
       ...changed.reached.map(plain),
+      ...changed.proven.map(plain),
       ...pendingLines(changed.pending),
     ]
   })

@@ -13,6 +13,7 @@ import { changeLines, moreLines, nameLines, past, pendingLines, planLines, reach
 import { applyOptions, planOptions } from '../options.ts'
 import { answerChange, printValue } from '../output.ts'
 import { permissionsOf, trialOf } from '../request.ts'
+import { plain } from '../text.ts'
 import type { Terminal } from '../world.ts'
 
 export const fileCommands: readonly Spec[] = [
@@ -93,13 +94,14 @@ async function apply(call: Call): Promise<number> {
   const { world, client, options, format } = call
   const changed = await client.apply(await requestOf(call))
   return answerChange(world.terminal, format, changed, () => {
-    const { plan: made, pending, reached } = changed
+    const { plan: made, pending, reached, proven } = changed
     if (options.dryRun || made.lines.length === 0) return planLines(made)
     return [
       ...changeLines(made.lines, past),
       ...moreLines(made),
       ...nameLines(made.names),
       ...reachedLines(reached),
+      ...proven.map(plain),
       ...pendingLines(pending),
     ]
   })

@@ -8,30 +8,41 @@ import { exchange, type Told } from './exchange.ts'
 import { openHearing } from './hearing.ts'
 import { tableOf } from './table.ts'
 
-export type Prober = (probe: Probe, patience: number) => Promise<Told>
+interface Probed extends Told {
+  /** Resolves when nothing of the probe is left. */
+  readonly gone: Promise<void>
+}
+
+export type Prober = (probe: Probe, patience: number) => Promise<Probed>
 
 const bufferBytes = 64 * 1024
 
 /** One probe at a time. Throws what the kernel says where it has no TUN, u32 or mirred, or does not let us. */
 export function openProber(door: Door): Prober {
   let routes: Netlink | undefined
+  let before: Promise<void> = Promise.resolve()
   return async (probe, patience) => {
+    await before
     routes ??= openNetlink(bufferBytes, NETLINK_ROUTE)
     let began = performance.now()
     const device = openProbeDevice(routes, probe.by)
-    try {
-      const hearing = openHearing(() => began)
-      try {
-        await door.ownProbe(tableOf(probe, (await door.chains()).some(isIngress)))
-        began = performance.now()
-        return await exchange(device, hearing, probe, patience)
-      } finally {
-        hearing.close()
-        await door.letGoProbe()
-      }
-    } finally {
+    const hearing = openHearing(() => began)
+    const letGo = async () => {
+      hearing.close()
+      await door.letGoProbe()
       await device.close()
       await door.endProbe(probe)
+    }
+    try {
+      await door.ownProbe(tableOf(probe, (await door.chains()).some(isIngress)))
+      began = performance.now()
+      const told = await exchange(device, hearing, probe, patience)
+      const gone = letGo()
+      before = gone.catch(() => {})
+      return { ...told, gone }
+    } catch (error) {
+      await letGo()
+      throw error
     }
   }
 }
