@@ -12,6 +12,7 @@ import {
   readAddress,
   whyUnusableAsTarget,
 } from '../model/address.ts'
+import type { LocalAddress } from '../model/exposure/exposure.ts'
 import { type Forward, familiesOf } from '../model/forward.ts'
 import { Problem } from '../model/problem.ts'
 import type { Probe } from '../model/trace/step.ts'

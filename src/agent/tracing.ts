@@ -3,7 +3,6 @@ import type { Skeleton } from '../compile/skeleton.ts'
 import type { Door } from '../kernel/door.ts'
 import { forwardsFrom, reversePathOf } from '../kernel/forwarding.ts'
 import type { HostFacts } from '../kernel/host.ts'
-import { KernelError } from '../kernel/netlink.ts'
 import { type ChainInfo, hookNameOf, readLegacyTables, tableFamilies } from '../kernel/ruleset.ts'
 import { openProber, type Prober } from '../kernel/tracing/probing.ts'
 import { ruleWords } from '../kernel/tracing/words.ts'
@@ -20,6 +19,7 @@ import { aim, type Wanted } from './aiming.ts'
 import { outsideOf } from './exposing.ts'
 import type { Holding } from './holding.ts'
 import { skeletonFor } from './keeper.ts'
+import { Ration } from './ration.ts'
 import { countedAt, Uncounted } from './uncounted.ts'
 
 interface Sight {
@@ -31,7 +31,6 @@ interface Sight {
 const patience = { trace: 1_000, proof: 300 } as const
 /** After a change no more are sent than fit into this time, and no more than these in any case. */
 const proving = { milliseconds: 1_000, most: 5 } as const
-/** So many at once, and so many more each second: a hostile controller is to be no flood. */
 const [mostAtOnce, perSecond] = [30, 5]
 
 interface Attempt extends Proof {
@@ -42,8 +41,7 @@ export class Tracing {
   readonly #sight: Sight
   readonly #probe: Prober
   readonly uncounted = new Uncounted()
-  #left: number = mostAtOnce
-  #filled = performance.now()
+  readonly #ration = new Ration(mostAtOnce, perSecond, () => performance.now())
 
   constructor(sight: Sight) {
     this.#sight = sight
@@ -99,11 +97,10 @@ export class Tracing {
     const { door } = this.#sight
     const outside = await outsideOf(this.#sight)
     const probe = await aim({ door, outside }, holding, wanted)
-    this.#spend()
-    const { steps, ended, gone } = await this.#probe(probe, patient).catch((error: NodeJS.ErrnoException) => {
-      if (error instanceof KernelError || error.code !== undefined)
-        throw Problem.of('trace-unable', { words: error.message }, error)
-      throw error
+    const { most, perSecond } = this.#ration
+    if (!this.#ration.take()) throw Problem.of('trace-rate', { most, rate: perSecond })
+    const { steps, ended, gone } = await this.#probe(probe, patient).catch((error: Error) => {
+      throw Problem.of('trace-unable', { words: error.message }, error)
     })
     const forward = holding.register.named(wanted.name)
     const scene = await sceneOf(door, steps, skeletonFor(holding, holding.used()))
@@ -122,15 +119,6 @@ export class Tracing {
     }
     this.uncounted.note(countedAt(holding, trace))
     return { trace, gone }
-  }
-
-  /** Throws a Problem when there have been too many. */
-  #spend(): void {
-    const now = performance.now()
-    this.#left = Math.min(mostAtOnce, this.#left + ((now - this.#filled) / 1000) * perSecond)
-    this.#filled = now
-    if (this.#left < 1) throw Problem.of('trace-rate', { most: mostAtOnce, rate: perSecond })
-    this.#left -= 1
   }
 }
 

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { readAddress } from '../model/address.ts'
 import type { PortRange } from '../model/ports.ts'
+import { isProbeDevice } from '../model/trace/step.ts'
 import { readEphemeralPorts } from './ports.ts'
-import { isProbeDevice } from './tracing/device.ts'
 
 export interface HostFacts {
   /** Every address of every interface, canonical text. */

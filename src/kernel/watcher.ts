@@ -5,12 +5,12 @@
  * Source: nf_tables_commit() and nf_tables_gen_notify() in net/netfilter/nf_tables_api.c, rtnetlink(7).
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { probeTable } from '../model/trace/step.ts'
+import { isProbeDevice, probeTable } from '../model/trace/step.ts'
 import { hearingOf } from './denials/hearing.ts'
 import type { DenialChange, Interest } from './denials/places.ts'
 import { asLoaded, bpf, type Ear, listen, wholeMessage } from './listening.ts'
 import { NETLINK_NETFILTER, NETLINK_ROUTE } from './netlink.ts'
-import { answerAttributes, textOf } from './nfnetlink.ts'
+import { answerAttributes, attributeIn, textOf } from './nfnetlink.ts'
 import { ownsSocket } from './own-sockets.ts'
 
 export interface WatcherData {
@@ -86,6 +86,10 @@ const RTNLGRP_IPV4_IFADDR = 5
 const RTNLGRP_IPV4_ROUTE = 7
 const RTNLGRP_IPV6_IFADDR = 9
 const RTNLGRP_IPV6_ROUTE = 11
+const RTM_NEWLINK = 16
+const RTM_DELLINK = 17
+const linkMessageLength = 16
+const IFLA_IFNAME = 3
 const RTM_NEWROUTE = 24
 const RTM_DELROUTE = 25
 const typeAt = 4
@@ -106,7 +110,11 @@ const machine: Ear = {
     [bpf.give, 0, 0, 0],
     [bpf.give, 0, 0, wholeMessage],
   ],
-  onMessage: () => report({ kind: 'moved' }),
+  onMessage: (type, _port, bytes, start, end) => {
+    if (type !== RTM_NEWLINK && type !== RTM_DELLINK) return report({ kind: 'moved' })
+    const name = textOf(attributeIn(bytes.subarray(start + linkMessageLength, end), IFLA_IFNAME))
+    if (!isProbeDevice(name)) report({ kind: 'moved' })
+  },
   onLost: () => report({ kind: 'moved' }),
 }
 

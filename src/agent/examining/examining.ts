@@ -33,6 +33,7 @@ import type { Banning } from '../banning.ts'
 import { countForwards } from '../counting.ts'
 import { outsideOf } from '../exposing.ts'
 import type { Holding } from '../holding.ts'
+import type { Tracing } from '../tracing.ts'
 import { flowsExamined, flowsOf } from './flowing.ts'
 import { isHindered } from './hindrance.ts'
 import { fitting, knock, pingsOften, sendsDatagram, takesTcp } from './knocking.ts'
@@ -41,6 +42,7 @@ interface Sight {
   readonly door: Door
   readonly readHost: () => HostFacts
   readonly bans: Pick<Banning, 'book'>
+  readonly tracing: Pick<Tracing, 'uncounted'>
 }
 
 /** Nobody is expected here (traceroute(8) begins at this one). */
@@ -62,7 +64,7 @@ export async function examine(
   if (!forward) return null
   const { door, readHost } = sight
   const began = performance.now()
-  const [losses, ticks, counted] = [readLosses(), readTicks(), await countsOf(door, holding, name)]
+  const [losses, ticks, counted] = [readLosses(), readTicks(), await countsOf(sight, holding, name)]
   const { addresses } = readHost()
   const links = await linksOf(door)
   const { mark } = holding.register.settings
@@ -74,7 +76,7 @@ export async function examine(
     sleep(flows.length > 0 ? watching : 0),
   ])
   const from = client === null ? undefined : readAddress(client)
-  const now = await countsOf(door, holding, name)
+  const now = await countsOf(sight, holding, name)
   const { tracked, most, buckets } = readTracking()
   return {
     links,
@@ -107,9 +109,9 @@ async function bansOf({ door, bans: { book } }: Sight, client: Address): Promise
   return found.map((ban, index) => ({ ...ban, dropped: elements[index] ? (counts[at++] ?? 0) : 0 }))
 }
 
-async function countsOf(door: Door, holding: Holding, name: string) {
+async function countsOf({ door, tracing: { uncounted } }: Sight, holding: Holding, name: string) {
   const number = holding.numberOf(name)
-  const [counted] = number === undefined ? [] : await countForwards(door, holding, [number])
+  const [counted] = number === undefined ? [] : await countForwards({ door, uncounted }, holding, [number])
   return counted ?? { refused: 0, limited: 0 }
 }
 

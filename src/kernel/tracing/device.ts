@@ -41,11 +41,6 @@ export interface ProbeDevice {
   readonly close: () => Promise<void>
 }
 
-/** Whether an interface is one of these: nobody is to take it for a part of this machine's network. */
-export function isProbeDevice(name: string): boolean {
-  return /^drawbridge\d+$/.test(name)
-}
-
 export function openProbeDevice(routes: Netlink, by: string): ProbeDevice {
   const fd = openSync('/dev/net/tun', constants.O_RDWR | constants.O_NONBLOCK)
   try {

@@ -118,6 +118,7 @@ export function readHeader(network: Buffer, transport: Buffer): Header | null {
   const version = (network[0] ?? 0) >> 4
   if ((version === 4 ? network.length < 20 : network.length < 40) || transport.length < 8) return null
   const four = version === 4
+  if (!four && version !== 6) return null
   const name = names[network.readUInt8(four ? 9 : 6)] ?? 'other'
   const headerBytes = four ? (network.readUInt8(0) & 0xf) * 4 : 40
   const bytes = four ? network.readUInt16BE(2) : 40 + network.readUInt16BE(4)

@@ -72,6 +72,10 @@ async function endingOf(seen: Seen, machine: Machine, packets: Packets): Promise
   if (!delivered && !left && !(answer?.error && isTooBig(answer.error)))
     return { kind: 'unrouted', why: await unrouted(walk.header, seen.probe.by, machine) }
   if (delivered && !seen.own && target === '') return { kind: 'untaken' }
+  // What this machine itself says of a host is that nobody has answered for its address.
+  const own = answer?.error && !isTooBig(answer.error) && back[0]?.steps[0]?.in === ''
+  const silent = own && left ? await machine.neighbour(walk.header.destination) : undefined
+  if (silent?.neighbour === 'missing') return { kind: 'silent', ...silent }
   if (answer) return answered(answer, back, target, seen.ended)
   if (back.length > 0) return lostAnswer(back, hops, machine)
   if (delivered) return { kind: 'silent', neighbour: 'own', via: '', by: '' }

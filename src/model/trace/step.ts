@@ -58,6 +58,11 @@ export interface TraceStep {
 export const probeTable = 'drawbridge_probe'
 export const ends = { prerouting: 'arrived', input: 'taken', forward: 'passed', postrouting: 'left' } as const
 
+/** Whether an interface is that of a probe, which is no part of this machine's network; it is made as `drawbridge%d`. */
+export function isProbeDevice(name: string): boolean {
+  return /^drawbridge\d+$/.test(name)
+}
+
 export function isProbeStep({ table }: Pick<TraceStep, 'table'>): boolean {
   return table.endsWith(` ${probeTable}`)
 }
