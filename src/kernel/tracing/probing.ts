@@ -31,12 +31,12 @@ export function openProber(door: Door): Prober {
       hearing.close()
       await door.letGoProbe()
       await device.close()
-      await door.endProbe(probe)
     }
     try {
       await door.ownProbe(tableOf(probe, (await door.chains()).some(isIngress)))
       began = performance.now()
       const told = await exchange(device, hearing, probe, patience)
+      await door.endProbe(probe)
       const gone = letGo()
       before = gone.catch(() => {})
       return { ...told, gone }
