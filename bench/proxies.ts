@@ -100,7 +100,7 @@ worker_processes auto;
 pid ${directory}/pid;
 events { worker_connections 4096; }
 stream {
-  upstream out { least_conn; server ${target}; }
+  upstream out { zone out 64k; least_conn; server ${target}; }
   server { listen ${onePort}; proxy_pass out; }
 }
 `,

@@ -49,7 +49,8 @@ export function familiesAsked({ forward, client }: Evidence): readonly Family[] 
 /** Endpoints that take new connections, in the families that it is about. */
 export function taking(evidence: Evidence): readonly EndpointExam[] {
   const { exam, forward } = evidence
-  const families = familiesAsked(evidence)
+  // A proxy goes to targets of both, whatever the client's is.
+  const families = forward.via ? [4, 6] : familiesAsked(evidence)
   const all = (exam?.endpoints ?? []).filter(({ address }) => families.includes(address.family))
   const up = all.filter(({ state }) => state === 'up')
   return up.length === 0 && forward.onAllDown === 'keep' ? all.filter(({ state }) => state === 'down') : up

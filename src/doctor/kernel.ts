@@ -65,10 +65,10 @@ export const kernelChecks: readonly Check[] = [
   }),
 ]
 
-/** ip_forward() asks the interface by which the packet came, ip6_forward() the machine. A service here needs none. */
+/** ip_forward() asks the interface by which the packet came, ip6_forward() the machine. A service here needs none, nor a proxy. */
 function forwardingOff(evidence: Evidence) {
-  const { exam } = evidence
-  if (!exam || taking(evidence).every(({ own }) => own)) return undefined
+  const { exam, forward } = evidence
+  if (!exam || forward.via || taking(evidence).every(({ own }) => own)) return undefined
   const families = familiesAsked(evidence)
   const stopped = [
     ...(families.includes(4)

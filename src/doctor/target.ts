@@ -157,7 +157,9 @@ export const targetChecks: readonly Check[] = [
     ],
     look: (evidence) => {
       const waiting = waitingOf(evidence)
-      if (!waiting || evidence.forward.sourceNat.kind === 'masquerade') return undefined
+      // Masqueraded or through a proxy, the target answers this machine itself.
+      if (!waiting || evidence.forward.via || evidence.forward.sourceNat.kind === 'masquerade')
+        return undefined
       const found = among(evidence, ({ tcp, own }) => (tcp?.answers ?? 0) > 0 && !own)
       return (
         found && {

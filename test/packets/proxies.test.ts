@@ -98,6 +98,15 @@ describe.each([
     for (const one of held) await one.end()
   })
 
+  test('the doctor asks for no more than a proxy needs, and finds a target where nothing listens', async () => {
+    const { server } = lab
+    await opens({ name: `well-${via}`, listen: `tcp/${port(14)}`, to: server.at6(80) })
+    await opens({ name: `ill-${via}`, listen: `tcp/${port(15)}@203.0.113.1`, to: server.at6(81) })
+    const says = async (name: string) => (await drawbridge.cli(['doctor', `${name}-${via}`])).stdout
+    expect(await says('well')).not.toMatch(/forward packets|cannot|refuses|way back/)
+    expect(await says('ill')).toMatch(/nothing listens at the target\n *\[fd00::5\]:81 refuses/)
+  })
+
   test('one that cannot be reached is passed over before the client notices', async () => {
     const { client, gateway, other } = lab
     await opens({ listen: `tcp/${port(5)}`, to: ['10.0.0.5:81', other.at(80)], balance: 'round-robin' })

@@ -47,7 +47,7 @@ function upstreams(passage: Passage): string[] {
   return passage.entries.flatMap(({ port }) => [
     `  upstream ${id}_${port} {`,
     // So that all its workers count together.
-    `    zone ${id}_${port} ${64 + servers.length}k;`,
+    ...(counting[balance] ? [`    zone ${id}_${port} ${64 + servers.length}k;`] : []),
     ...balances[balance].map((line) => `    ${line};`),
     ...servers.map((server) => `    server ${place(server, port)}${share(server)};`),
     ...(servers.length === 0 ? ['    server 192.0.2.1:1 down;'] : []),
@@ -61,6 +61,14 @@ const balances = {
   random: ['random'],
   source: ['hash $remote_addr consistent'],
 } as const satisfies Record<Passage['balance'], readonly string[]>
+
+/** Memory that workers share costs each connection a lock. */
+const counting: Readonly<Record<Passage['balance'], boolean>> = {
+  'least-connections': true,
+  'round-robin': true,
+  random: false,
+  source: false,
+}
 
 function place({ address, port }: Server, opening: number): string {
   const at = port.kind === 'fixed' ? port.value : opening + port.value
