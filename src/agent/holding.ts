@@ -249,19 +249,24 @@ export class Holding {
   }
 
   #elementsOf(names: readonly string[], known = this.known): Element[] {
-    if (this.register.settings.locked) return []
     return names.flatMap((name) => {
-      const forward = this.register.forwards.get(name)
+      const forward = this.#inForce(name)
       const number = this.#numbers.get(name)
       return forward && number !== undefined ? elementsOf({ number, forward }, known) : []
     })
   }
 
+  /** As it holds now: a lockdown leaves none, but for services of this machine, which nothing else may keep anybody from. */
+  #inForce(name: string): Forward | undefined {
+    const forward = this.register.forwards.get(name)
+    if (!forward || !this.register.settings.locked) return forward
+    return isOwn(forward) ? { ...forward, sources: [] } : undefined
+  }
+
   /** What these forwards need beside elements in the static sets: sets of their own, and a family forwarded. */
   #needsOf(names: readonly string[]): string[] {
-    if (this.register.settings.locked) return []
     return names.flatMap((name) => {
-      const forward = this.register.forwards.get(name)
+      const forward = this.#inForce(name)
       if (!forward?.enabled) return []
       const sets = new Set(neededSets(forward, this.known))
       // The next boot has other needs, and begins with the static part that there is now.

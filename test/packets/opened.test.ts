@@ -55,6 +55,20 @@ test('its sources reach it by both protocols and families, as they are; others d
   expect(await asks(5432, stranger)).toBe('gateway')
 })
 
+test('a lockdown keeps everybody from it, firewall or not, until it is lifted; exposure says so', async () => {
+  await drawbridge.opens('tcp+udp/5432', 'self:5432', { name: 'pg', from: [office, office6] })
+  const session = await lab.client.holds(lab.gateway.outside, 5432, { from: office })
+  await drawbridge.cli(['lockdown'])
+  for (const from of [office, stranger, office6, stranger6])
+    for (const protocol of ['tcp', 'udp'] as const) expect(await asks(5432, from, protocol)).toBe('timeout')
+  expect((await session.end()).end ?? 'held').toBe('held')
+  const { exposures } = await drawbridge.api.exposure()
+  const about = exposures.filter(({ ports }) => ports.split(/[^0-9]/).includes('5432'))
+  expect(about.map(({ kind, state }) => [kind, state])).toEqual([['forward', 'closed']])
+  await drawbridge.cli(['lockdown', '--lift'])
+  expect([await asks(5432), await asks(5432, stranger)]).toEqual(['gateway', 'timeout'])
+})
+
 test('the gateway reaches it itself, by its addresses and by loopback, whoever else may', async () => {
   await drawbridge.opens('tcp/5432', 'self:5432', { name: 'pg', from: [office, lab.gateway.outside] })
   for (const address of [lab.gateway.outside, '127.0.0.1', '::1'])

@@ -56,8 +56,9 @@ export function sorting(declared: Declared, machine: Machine): Sorting {
     cases,
     add(forward) {
       const why = whyShut(forward, declared)
+      // Whom our own rules keep from a service of this machine, they keep from whoever listens there.
+      if (why === undefined || (forward.enabled && isOwn(forward))) mark(ports, forward)
       if (why !== undefined) return why
-      mark(ports, forward)
       const endpoints = takingOf(forward, endpointsOf(forward, declared))
       const entrance = declared.entrances.get(forward.name) ?? []
       const key = `${keyOf(forward, endpoints, machine, classes)}|${entrance.map(classes.ofPort)}`
