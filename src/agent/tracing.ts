@@ -205,7 +205,7 @@ async function wordsOf(door: Door, info: ChainInfo, own: Skeleton): Promise<Read
 /** firewalld's iptables backend has names of its own. */
 function programsIn(chains: readonly ChainInfo[]): readonly string[] {
   const programs = chains.flatMap((chain) => {
-    if (chain.name === 'FORWARD_IN_ZONES') return ['firewalld']
+    if (/^(PREROUTING|INPUT|FORWARD|FORWARD_IN)_(ZONES|direct)$/.test(chain.name)) return ['firewalld']
     return programOf({ table: tableOf(chain), chain: chain.name }) ?? []
   })
   return [...new Set(programs)]

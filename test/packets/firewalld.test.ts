@@ -1,6 +1,7 @@
 /** Beside a real firewalld: it lets translated connections pass by a rule of its own, in both of its backends. */
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describeEnding } from '../../src/model/trace.ts'
 import { amount } from '../amount.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
@@ -92,6 +93,12 @@ for (const backend of backends) {
       await expect
         .poll(status, patient)
         .toMatch(/^firewalld .* \(panic mode\); .* firewall-cmd --panic-off ends it$/m)
+      await expect
+        .poll(
+          async () => describeEnding(await drawbridge.api.trace({ name: 'web', from: '198.51.100.7' })),
+          patient,
+        )
+        .toMatch(/^lost: firewalld drops it in table (inet firewalld|ip raw)/)
       await firewall.runs('--panic-off')
       await eventually(8000).toBe('server')
       await expect.poll(status, patient).toMatch(/^firewalld \S+ is active and lets forwarded packets pass/m)

@@ -170,3 +170,24 @@ describe('the target', () => {
     expect((await traces('web', stranger, { size: 1500, protocol: 'udp' })).ending.kind).toBe('answered')
   })
 })
+
+test('a gateway whose inside is a bridge that filters: br_netfilter changes nothing of it', async (t) => {
+  const own = await startLab(t)
+  const { gateway, server } = own
+  await server.answers('tcp', 80)
+  await gateway.run('sh', [
+    '-ec',
+    `ip link add br0 type bridge && ip link set in0 master br0 && ip link set br0 up
+     ip address flush dev in0 && ip address add 10.0.0.1/24 dev br0
+     [ ! -e /proc/sys/net/bridge ] || sysctl -qw net.bridge.bridge-nf-call-iptables=1`,
+  ])
+  const beside = await startDrawbridge(own)
+  await beside.opens('tcp/8080', server.at(80), { name: 'web' })
+  const traced = await tracing(beside)('web', stranger)
+  expect(way(traced)).toEqual(expect.arrayContaining(['leaves by br0', 'the answer arrives by br0']))
+  expect(traced.ending.kind).toBe('answered')
+  await gateway.run('iptables', ['-I', 'FORWARD', '-o', 'br0', '-p', 'tcp', '--dport', '80', '-j', 'DROP'])
+  expect(describeEnding(await tracing(beside)('web', stranger))).toMatch(
+    /: -A FORWARD -o br0 -p tcp -m tcp --dport 80 -j DROP$/,
+  )
+})

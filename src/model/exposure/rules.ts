@@ -145,7 +145,7 @@ export function programOf({ table, chain }: Pick<Place, 'table' | 'chain'>): str
   if (/^ufw6?-/.test(chain)) return 'ufw'
   if (chain.startsWith('DOCKER') || name === 'docker-bridges') return 'Docker'
   if (chain.startsWith('KUBE-') || name === 'kube-proxy') return 'Kubernetes'
-  if (name === 'firewalld') return 'firewalld'
+  if (name === 'firewalld' || name === 'firewalld_policy_drop') return 'firewalld'
   if (/^(NETAVARK|CNI)[-_]/.test(chain) || name === 'netavark') return 'Podman'
   if (/^f2b-/.test(chain) || name.startsWith('f2b-')) return 'Fail2Ban'
   if (/^crowdsec/i.test(name)) return 'CrowdSec'

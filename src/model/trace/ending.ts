@@ -108,7 +108,7 @@ const [EACCES, EINVAL, ENETUNREACH, EHOSTUNREACH] = [13, 22, 101, 113]
 async function unrouted(header: Header, by: string, machine: Machine): Promise<string> {
   const { source, destination } = header
   if (!machine.forwards(by))
-    return `this machine does not forward what comes by ${by} (net.ipv4.ip_forward, or forwarding of the interface)`
+    return `this machine does not forward what comes by ${by} (${source.includes(':') ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward, or forwarding of the interface'})`
   const routed = await machine.routed({ source, destination, by })
   if (routed.kind === 'way')
     return routed.interface === by

@@ -65,7 +65,13 @@ function walksOf(steps: readonly TraceStep[]): readonly Walk[] {
   return walks
 }
 
-/** The packet that was sent, and the first that came back for it. */
+/** A packet that is answered again comes a second later. */
+const soon = 100
+
+/**
+ * The packet that was sent, and the first that came back for it. One that comes by a port of a bridge which filters
+ * (br_netfilter) has another name afterwards, as that counts the interface in.
+ */
 export function packetsOf(
   steps: readonly TraceStep[],
   { source, sourcePort }: Probe,
@@ -75,7 +81,25 @@ export function packetsOf(
     const header = walks[0]?.header
     return header?.source === source && header.sourcePort === sourcePort && !header.error
   }
-  return { there: byPacket.find(isSent) ?? [], back: byPacket.find((walks) => !isSent(walks)) ?? [] }
+  const answers = byPacket.filter((walks) => !isSent(walks))
+  const first = answers[0]?.[0]
+  const isFirst = ([walk]: readonly Walk[]) =>
+    walk !== undefined &&
+    first !== undefined &&
+    isSame(walk.header, first.header) &&
+    timeOf(walk) - timeOf(first) < soon
+  return { there: byPacket.find(isSent) ?? [], back: answers.filter(isFirst).flat() }
+}
+
+const timeOf = ({ steps }: Walk) => steps[0]?.at ?? 0
+
+function isSame(one: Header, other: Header): boolean {
+  return (
+    one.protocol === other.protocol &&
+    one.tcp?.sequence === other.tcp?.sequence &&
+    one.tcp?.flags === other.tcp?.flags &&
+    one.error?.type === other.error?.type
+  )
 }
 
 export function hopsOf(walks: readonly Walk[], way: Direction, scene: Scene): readonly Hop[] {
@@ -140,7 +164,11 @@ function judgementOf(steps: readonly TraceStep[], scene: Scene): Judgement | und
 const byHand = 'by hand'
 const ownTables: ReadonlySet<string> = new Set(['inet drawbridge', 'inet drawbridge_anchor'])
 
-/** ufw has nothing but jumps in base chains; firewalld and Docker have rules there too. */
+/** Chains of firewalld's iptables backend, and the rules that it has in base chains. */
+const firewalldChain = /^(IN|FWD[IO]?|PRE|POST)_|_(ZONES|direct|POLICIES_pre|POLICIES_post)$/
+const firewalldRule = /--ctstate |^-A \S+ -j REJECT|-i lo /
+
+/** ufw has nothing but jumps in base chains. Docker's rules there name its bridges. */
 function ownerOf(
   { table, chain, handle, rule }: Pick<TraceStep, 'table' | 'chain' | 'handle'> & { readonly rule: string },
   base: string,
@@ -152,5 +180,7 @@ function ownerOf(
   if (program) return program
   if (handle === 0) return verdict === 'accept' ? '' : programs.join(' or ') || byHand
   if (/\bdocker\d|\bbr-[0-9a-f]{12}\b/.test(rule)) return 'Docker'
-  return chain === base && programs.includes('firewalld') ? 'firewalld' : byHand
+  if (!programs.includes('firewalld')) return byHand
+  const theirs = chain === base ? firewalldRule.test(rule) : firewalldChain.test(chain)
+  return theirs ? 'firewalld' : byHand
 }
