@@ -9,7 +9,7 @@ import { ruleWords } from '../kernel/tracing/words.ts'
 import { type Family, parseAddress } from '../model/address.ts'
 import { endpointsOf } from '../model/endpoints.ts'
 import { programOf } from '../model/exposure/rules.ts'
-import { isOwn } from '../model/forward.ts'
+import { type Forward, isOwn } from '../model/forward.ts'
 import { Problem } from '../model/problem.ts'
 import { type Machine as Around, outcomeOf } from '../model/trace/ending.ts'
 import type { Scene } from '../model/trace/hops.ts'
@@ -50,7 +50,7 @@ export class Tracing {
 
   /** Throws a Problem when none could be sent. Nothing of it is left when this resolves. */
   async trace(holding: Holding, wanted: Wanted): Promise<Trace> {
-    const { trace, gone } = await this.#trace(holding, wanted, patience.trace)
+    const { trace, gone } = await this.#trace(holding, wanted)
     await gone
     return trace
   }
@@ -72,7 +72,7 @@ export class Tracing {
   async #proveOne(holding: Holding, name: string): Promise<readonly Attempt[]> {
     const attempts: Attempt[] = []
     for (const family of familiesProven(holding, name)) {
-      const attempt = await this.#trace(holding, { name, family }, patience.proof).then(
+      const attempt = await this.#trace(holding, { name, family }, true).then(
         ({ trace, gone }) => {
           // Whoever has changed something need not wait for it; the next probe does.
           gone.catch(() => {})
@@ -89,38 +89,46 @@ export class Tracing {
     return sent.length > 0 ? sent : attempts.slice(0, 1)
   }
 
+  /** `brief`: of what is answered nobody asks for the way. */
   async #trace(
     holding: Holding,
     wanted: Wanted,
-    patient: number,
+    brief = false,
   ): Promise<{ trace: Trace; gone: Promise<void> }> {
     const { door } = this.#sight
+    const patient = brief ? patience.proof : patience.trace
     const outside = await outsideOf(this.#sight)
     const probe = await aim({ door, outside }, holding, wanted)
+    const forward = holding.register.named(wanted.name)
     const { most, perSecond } = this.#ration
     if (!this.#ration.take()) throw Problem.of('trace-rate', { most, rate: perSecond })
     const { steps, ended, gone } = await this.#probe(probe, patient).catch((error: Error) => {
       throw Problem.of('trace-unable', { words: error.message }, error)
     })
-    const forward = holding.register.named(wanted.name)
-    const scene = await sceneOf(door, steps, skeletonFor(holding, holding.used()))
-    const seen = { probe, steps, ended, scene, own: isOwn(forward) }
-    const outcome = await outcomeOf(seen, aroundOf(this.#sight, probe))
-    const legacy = readLegacyTables(probe.family).length > 0
-    const trace = {
-      ...probe,
-      ...outcome,
-      forward: forward.name,
-      patience: patient,
-      notes: [
-        ...(legacy ? ['rules of iptables-legacy are met, but cannot be traced'] : []),
-        ...(forward.via ? ['the proxy of this machine has answered; it has asked no target yet'] : []),
-      ],
-    }
+    const around = aroundOf(this.#sight, probe)
+    const outcomeIn = (scene: Scene) => outcomeOf({ probe, steps, ended, scene, own: isOwn(forward) }, around)
+    const first = await outcomeIn(noScene)
+    const known = brief && first.ending.kind === 'answered'
+    const outcome = known
+      ? { ...first, hops: [] }
+      : await outcomeIn(await sceneOf(door, steps, skeletonFor(holding, holding.used())))
+    const notes = notesOn(forward, probe)
+    const trace = { ...probe, ...outcome, forward: forward.name, patience: patient, notes }
     this.uncounted.note(countedAt(holding, trace))
     return { trace, gone }
   }
 }
+
+function notesOn({ via }: Forward, { family }: Probe): readonly string[] {
+  const legacy = readLegacyTables(family).length > 0
+  return [
+    ...(legacy ? ['rules of iptables-legacy are met, but cannot be traced'] : []),
+    ...(via ? ['the proxy of this machine has answered; it has asked no target yet'] : []),
+  ]
+}
+
+/** Before anybody has asked what the chains and rules are: several programs are run for that. */
+const noScene: Scene = { hook: () => undefined, rule: () => '', programs: () => [] }
 
 /** Those in which the forward leads somewhere; what this machine itself takes may be open in one only, so either will do. */
 function familiesProven({ register, known }: Holding, name: string): readonly (Family | undefined)[] {
