@@ -1,6 +1,6 @@
 /** Carries messages out: checks, compiles, commits one transaction, reads it back, mends connections. */
 import { anchorText } from '../compile/anchor.ts'
-import { type Difference, isNothing, printDifference } from '../compile/difference.ts'
+import { type Difference, isNothing, printDifference, together } from '../compile/difference.ts'
 import type { Left } from '../compile/fates.ts'
 import { reach } from '../faults.ts'
 import type { Report } from '../kernel/watcher.ts'
@@ -35,6 +35,8 @@ export interface Telling {
   refused(words: string): void
   turned(turned: Turned): void
 }
+
+const nothing: Difference = { remove: [], add: [] }
 
 export class Agent {
   readonly #machine: Machine
@@ -111,7 +113,8 @@ export class Agent {
     beside.watch()
     containing.watch(inTurn, (news) => this.learn(news))
     watching.guard((news) => inTurn(() => this.learn(news)), telling.turned)
-    proxying.watch(inTurn, () => (this.#holds === null ? undefined : this.#holding))
+    const held = () => (this.#holds === null ? undefined : this.#holding)
+    proxying.watch(inTurn, held, () => this.#carry(nothing, () => {}, 'nothing new'))
     await door.own(anchorText).catch((error: Error) => {
       throw Problem.of('agent-running', { words: error.message }, error)
     })
@@ -179,13 +182,18 @@ export class Agent {
     if (generation === null) return
     const skeleton = this.#keeper.skeleton
     try {
-      await this.#keeper.write(this.#holding, difference)
+      await this.#keeper.write(this.#holding, together(difference, this.#shutServed()))
     } catch (error) {
       revert()
+      this.#shutServed()
       throw error
     }
     if (this.#booting.booted === generation)
       this.#appendBoot(generation, generation, printDifference(difference), skeleton, boots)
+  }
+
+  #shutServed(): Difference {
+    return this.#holding.takeServed(this.#machine.proxying.served)
   }
 
   #facts(): Promise<FactsAnswer> {
@@ -209,6 +217,7 @@ export class Agent {
     this.#holding = holding
     await shield(this.#machine, holding, true)
     await this.#machine.proxying.prepare(holding)
+    this.#shutServed()
     const wrote = await this.#keeper.become(holding)
     this.#repairs.settle()
     this.#machine.forwarding.turnOn(holding.families())
@@ -229,7 +238,7 @@ export class Agent {
     const shielding = await shield(this.#machine, this.#holding, false)
     await this.#machine.proxying.prepare(this.#holding)
     const difference = { remove: step.difference.remove, add: [...shielding.add, ...step.difference.add] }
-    await this.#keeper.write(this.#holding, difference)
+    await this.#keeper.write(this.#holding, together(difference, this.#shutServed()))
     this.#machine.forwarding.turnOn(this.#holding.families())
     const ended = await this.#mend({ ...step, unknown: false })
     this.#holds = message.generation

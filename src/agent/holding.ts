@@ -12,6 +12,7 @@ import { type Forward, familiesOf, isOwn } from '../model/forward.ts'
 import type { Numbered } from '../model/gateway.ts'
 import { asKept, type Change, Register } from '../model/register.ts'
 import { type Learned, nothingLearned, recalled, takeNews } from './learning.ts'
+import { Needs } from './needs.ts'
 import type { PutMessage } from './protocol.ts'
 import { readChange } from './wanting.ts'
 
@@ -39,10 +40,11 @@ interface Others {
 export class Holding {
   readonly register = new Register()
   readonly #numbers = new Map<string, number>()
-  /** How many forwards need each set made by need, and each family. */
-  readonly #needs = new Map<string, number>()
+  /** What forwards need: sets made by need, and families. */
+  readonly #needs = new Needs()
   #outside: readonly string[] = []
   #shielded: readonly Family[] = []
+  #left: readonly string[] = []
   readonly #bans: Others | undefined
   readonly #entrances = new Entrances()
 
@@ -82,7 +84,7 @@ export class Holding {
     return this.#stepOf(present, () => {
       const leaving = this.#needsOf(present)
       takeNews(this.#learned, news)
-      this.#recount(leaving, this.#needsOf(present))
+      this.#needs.recount(leaving, this.#needsOf(present))
       return []
     })
   }
@@ -99,11 +101,6 @@ export class Holding {
     const names = [...new Set([...touched, ...work()])]
     const after = this.#elementsOf(names)
     return { difference: differenceOf(hold(before), hold(after)), former, present: this.#named(names) }
-  }
-
-  #recount(leaving: readonly string[], coming: readonly string[]): void {
-    for (const need of leaving) bump(this.#needs, need, -1)
-    for (const need of coming) bump(this.#needs, need, 1)
   }
 
   /** What `work` makes of the register as the message would make it; afterwards everything is as before. */
@@ -138,7 +135,7 @@ export class Holding {
       this.#entrances.enter(forward, number)
     }
     const coming = this.#needsOf([...new Set([...touched, ...change.put.map(({ name }) => name)])])
-    this.#recount(leaving, coming)
+    this.#needs.recount(leaving, coming)
   }
 
   /** Sets the interfaces by which the outside comes. */
@@ -155,6 +152,15 @@ export class Holding {
     return differenceOf(hold(before), hold(this.#shieldElements()))
   }
 
+  /** Sets the ports at which proxies listen: those that no forward leads to now stay shut for as long as that is so. */
+  takeServed(served: Iterable<number>): Difference {
+    const before = this.#leftElements()
+    const leading = this.#elementsOf([...this.#entrances.entrances.keys()])
+    const led = new Set(leading.flatMap(({ set, key }) => (set === 'entrances' ? [key] : [])))
+    this.#left = [...served].map(String).filter((port) => !led.has(port))
+    return differenceOf(hold(before), hold(this.#leftElements()))
+  }
+
   /** The openings of forwards that end by themselves, with when: what a boot after that must not open again. */
   expiring(): readonly Expiring[] {
     const ending = [...this.register.forwards.values()].filter(({ expires }) => expires !== null)
@@ -166,10 +172,10 @@ export class Holding {
 
   /** Every element there should be. */
   elements(): readonly Element[] {
-    return [...this.#elementsBy(this.known), ...(this.#bans?.elements() ?? [])]
+    return [...this.#elementsBy(this.known), ...this.#leftElements(), ...(this.#bans?.elements() ?? [])]
   }
 
-  /** All but the bans, and what containers have as addresses: at the next boot their programs know better. */
+  /** All but the bans, what containers have as addresses, and proxies that run on: at the next boot it is otherwise. */
   lasting(): readonly Element[] {
     return this.#elementsBy(withoutContainers(this.known))
   }
@@ -182,8 +188,10 @@ export class Holding {
   /** The sets made by need that have elements, in a stable order. */
   used(): readonly string[] {
     const shielded = this.#shielded.length > 0 ? ['shielded'] : []
+    const left = this.#left.length > 0 ? ['entrances'] : []
     const bans = this.#bans?.used() ?? []
-    return [...shielded, ...bans, ...this.#needs.keys()].filter((need) => readSetName(need)).sort()
+    const used = new Set([...shielded, ...left, ...bans, ...this.#needs.all()])
+    return [...used].filter((need) => readSetName(need)).sort()
   }
 
   /** What firewalls of this machine are to admit for services of it that are open. */
@@ -282,13 +290,11 @@ export class Holding {
     return this.#shielded.map((family) => ({ set: 'shielded', key: `ipv${family}` }))
   }
 
+  #leftElements(): Element[] {
+    return this.#left.map((port) => ({ set: 'entrances', key: port }))
+  }
+
   #outsideElements(): Element[] {
     return this.#outside.map((name) => ({ set: 'outside', key: `"${name}"` }))
   }
-}
-
-function bump<K>(counts: Map<K, number>, key: K, step: 1 | -1): void {
-  const count = (counts.get(key) ?? 0) + step
-  if (count > 0) counts.set(key, count)
-  else counts.delete(key)
 }

@@ -43,6 +43,9 @@ export class Proxying {
   readonly #sure = new Set<ProxyName>()
   #inTurn: InTurn | undefined
   #holding: () => Holding | undefined = () => undefined
+  #gaveUp: () => Promise<void> = async () => {}
+  /** Whether what an earlier agent may have left running is known to have ended. */
+  #begun = false
   /** Since when ports of proxies are led to by nobody. */
   readonly #left = new Map<number, number>()
   #leaving: NodeJS.Timeout | undefined
@@ -52,10 +55,14 @@ export class Proxying {
     this.#keeper = keeper
   }
 
-  /** From now on proxies are kept as what is held says; `holding` gives that while it is known. */
-  watch(inTurn: InTurn, holding: () => Holding | undefined): void {
+  /**
+   * From now on proxies are kept as what is held says; `holding` gives that while it is known. `gaveUp` is called when ports
+   * have been given up.
+   */
+  watch(inTurn: InTurn, holding: () => Holding | undefined, gaveUp: () => Promise<void>): void {
     this.#inTurn = inTurn
     this.#holding = holding
+    this.#gaveUp = gaveUp
     this.#keeper.onAway(() => {
       this.#sure.clear()
       this.#again(500)
@@ -70,10 +77,17 @@ export class Proxying {
     for (const proxy of names) {
       const former = this.#courses.get(proxy)
       const passages = this.#passages(proxy, holding)
-      if (passages.length === 0 && !former) continue
-      await this.#turn(proxy, withLeaving(passages, former))
-      this.#noteLeft(proxy, passages)
+      if (passages.length > 0 || former) {
+        await this.#turn(proxy, withLeaving(passages, former))
+        this.#noteLeft(proxy, passages)
+      } else if (!this.#begun) await this.#end(proxy)
     }
+    this.#begun = true
+  }
+
+  /** The ports at which proxies listen. */
+  get served(): ReadonlySet<number> {
+    return new Set([...this.#courses.values()].flatMap(({ passages }) => [...localsOf(passages)]))
   }
 
   /** Nothing goes through proxies any more. */
@@ -218,8 +232,10 @@ export class Proxying {
       else await this.#end(proxy)
       this.#noteLeft(proxy, passages)
     }
-    const served = new Set([...this.#courses.values()].flatMap(({ passages }) => [...localsOf(passages)]))
+    const { served } = this
     for (const local of this.#left.keys()) if (!served.has(local)) this.#left.delete(local)
+    // A worker that has been told so closes its sockets a moment later.
+    setTimeout(() => this.#now(this.#gaveUp), leavingTime).unref()
   }
 
   async #end(proxy: ProxyName): Promise<void> {

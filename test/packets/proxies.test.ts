@@ -151,6 +151,40 @@ describe.each([
     }, patient)
   })
 
+  test.each(['close', 'disable', 'lockdown'])(
+    'after a %s nobody gets to the port of the proxy while it still listens there, nor when it is over',
+    async (how) => {
+      const { client, gateway, server } = lab
+      const name = `left-${how}`
+      const stranger = { from: '203.0.113.3', timeout: 300 }
+      await opens({ name, listen: `tcp/${port(30)}`, to: server.at(80), from: ['203.0.113.2'] })
+      expect((await client.asks(gateway.outside, port(30), { from: '203.0.113.2' })).identity).toBe('server')
+      const locals = await ownPorts()
+      await drawbridge.cli(how === 'lockdown' ? [how, '--confirm', '0'] : [how, name])
+      const reached: number[] = []
+      const all = () =>
+        Promise.all(
+          locals.map((local) =>
+            client.asks(gateway.outside, local, stranger).then(
+              () => reached.push(local),
+              () => {},
+            ),
+          ),
+        )
+      const isServed = async () => {
+        await all()
+        const now = await ownPorts()
+        return locals.every((local) => now.includes(local))
+      }
+      expect(await isServed()).toBe(true)
+      if (how === 'lockdown') await drawbridge.cli([how, '--lift'])
+      else await expect.poll(isServed, patient).toBe(false)
+      expect(reached).toEqual([])
+      if (how !== 'close') await drawbridge.closes(name)
+    },
+    60_000,
+  )
+
   test('a lockdown ends what goes through it, and lets nobody in until it is lifted', async () => {
     const { client, gateway } = lab
     const held = await client.holds(gateway.outside, port(13))
