@@ -40,7 +40,7 @@ async function byHand(lab: Lab, scratch: string, proxy: Proxy, name: string, tit
   return { title, gateway, low: onePort, high: onePort, processes: await processesOf(gateway, proxy) }
 }
 
-/** What follows connections, as a public gateway has it; Drawbridge brings that with it. */
+/** What follows connections and translates those from inside, as a gateway has it; Drawbridge brings that with it. */
 async function guard(gateway: Gateway): Promise<void> {
   await gateway.run(
     'nft',
@@ -50,6 +50,10 @@ async function guard(gateway: Gateway): Promise<void> {
         ct state established,related accept
         iif lo accept
         tcp dport ${onePort} accept
+      }
+      chain postrouting {
+        type nat hook postrouting priority srcnat;
+        oif out ip saddr ${gateway.target}/24 masquerade
       }
     }`,
   )

@@ -1,6 +1,6 @@
 /** Has the proxies of this machine serve the forwards that go through them, before the kernel leads anybody there. */
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { certificateKey } from '../compile/proxy/haproxy.ts'
 import { type Passage, passageId, passagesOf } from '../compile/proxy/passages.ts'
@@ -199,6 +199,7 @@ export class Proxying {
     const files = join(this.#directory, `${proxy}.files`)
     return {
       directory: this.#directory,
+      root: statSync(this.#directory).uid === 0,
       socket: join(this.#directory, haproxySocket),
       // Where the kernel was started without IPv6, nobody can listen there.
       families: existsSync('/proc/net/if_inet6') ? [4, 6] : [4],

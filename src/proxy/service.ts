@@ -142,7 +142,7 @@ export class Service {
     const { pid } = this.#living ?? {}
     for (const end = Date.now() + patience; Date.now() < end; await sleep(20)) {
       if ((await this.#kind.stamp(this.#directory)) === stamp) return true
-      if (this.#living?.pid !== pid || failed.test(readOr(this.#at('log'), ''))) return false
+      if (this.#living?.pid !== pid || failed.test(saidIn(this.#at('log')))) return false
     }
     return false
   }
@@ -186,6 +186,11 @@ function readOr(path: string, otherwise: string): string {
   }
 }
 
+/** That it cannot name the groups of root in a user namespace does not keep nginx from anything. */
+function saidIn(log: string): string {
+  return readOr(log, '').replace(/^.* initgroups\(.*\n/gm, '')
+}
+
 /** The line that says most, on one line of ordinary length. */
 function worst(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '')
@@ -197,6 +202,6 @@ function worst(output: string): string {
 }
 
 function lastWords(log: string): string {
-  const said = readOr(log, '')
+  const said = saidIn(log)
   return /\[(ALERT|emerg)\]/.test(said) ? worst(said) : ''
 }

@@ -12,7 +12,7 @@ const directory = '/run/drawbridge/proxy'
 function factsFor(forwards: readonly Forward[]): PlainFacts {
   const files = forwards.flatMap(({ via }) => (via?.tls ? [certificateKey(via.tls)] : []))
   const certificates = new Map(files.map((key) => [key, `${directory}/app.pem`]))
-  return { directory, socket: `${directory}/haproxy.sock`, families: [4, 6], certificates }
+  return { directory, socket: `${directory}/haproxy.sock`, root: false, families: [4, 6], certificates }
 }
 
 /** What it is to run with when it ran with `former`. */

@@ -129,15 +129,19 @@ describe.each([
     const { client, gateway, server, other } = lab
     const to = [server.at(80), other.at(80)]
     await opens({ name: `counted-${via}`, listen: `tcp/${port(13)}`, to, balance: 'round-robin' })
+    // Opening it has sent a probe.
+    const before = await drawbridge.api.forward(`counted-${via}`)
     const held = [
       await client.holds(gateway.outside, port(13)),
       await client.holds(gateway.outside, port(13)),
     ]
     await client.asks(gateway.outside6, port(13))
-    const view = await drawbridge.api.forward(`counted-${via}`)
-    expect(view.connections).toBe(3)
-    const counts = view.endpoints?.map(({ connections }) => connections).sort()
-    expect(counts).toEqual(via === 'haproxy' ? [1, 2] : [0, 0])
+    const after = await drawbridge.api.forward(`counted-${via}`)
+    expect(after.connections - before.connections).toBe(3)
+    const counts = (after.endpoints ?? []).map(
+      ({ connections }, index) => connections - (before.endpoints?.[index]?.connections ?? 0),
+    )
+    expect(counts.sort()).toEqual(via === 'haproxy' ? [1, 2] : [0, 0])
     for (const one of held) await one.end()
   })
 

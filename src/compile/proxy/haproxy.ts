@@ -11,6 +11,8 @@ export interface ProxyFacts {
   readonly directory: string
   /** Its runtime API. */
   readonly socket: string
+  /** It runs as root of a user namespace that knows nobody else. */
+  readonly root: boolean
   /** The families that this machine has. */
   readonly families: readonly Family[]
   /** The file with a certificate and its key, by `certificateKey`. */

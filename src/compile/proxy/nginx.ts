@@ -7,11 +7,13 @@ import type { Entry, Passage, Server } from './passages.ts'
 const idle = '432000s'
 
 export function nginxText(passages: readonly Passage[], facts: ProxyFacts): string {
-  const { directory, stamp } = facts
+  const { directory, stamp, root } = facts
   const lines = [
     '# Made by Drawbridge; what is written here by hand is lost.',
     // Debian has it in a package of its own (libnginx-mod-stream).
     'load_module /usr/lib/nginx/modules/ngx_stream_module.so;',
+    // As root it would have its workers become another user.
+    ...(root ? ['user root;'] : []),
     'daemon off;',
     'worker_processes auto;',
     `pid ${directory}/nginx.master;`,
