@@ -6,11 +6,17 @@ import { createHash, type Hash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { printDifference } from '../compile/difference.ts'
+import type { Element } from '../compile/element.ts'
 import { reach, writeThrough } from '../faults.ts'
 import { replaceFile } from '../kernel/files.ts'
 import type { Family } from '../model/address.ts'
 import { lastSeal } from '../model/lastgood.ts'
-import type { Expiring } from './holding.ts'
+
+/** Elements that must be gone from `at` on, in seconds since 1970. */
+export interface Expiring {
+  readonly at: number
+  readonly openings: readonly Element[]
+}
 
 interface BootState {
   readonly generation: number

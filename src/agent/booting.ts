@@ -2,8 +2,7 @@
 import type { Family } from '../model/address.ts'
 import { namesContainer } from '../model/endpoints.ts'
 import type { Forward } from '../model/forward.ts'
-import type { BootFile } from './boot.ts'
-import type { Expiring } from './holding.ts'
+import type { BootFile, Expiring } from './boot.ts'
 
 interface Whole {
   readonly text: string

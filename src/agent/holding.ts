@@ -1,5 +1,6 @@
 /** What the agent means the kernel to hold: forwards by number, checked again, and the elements they are. No effects. */
 import { allowancesOf } from '../compile/allowances.ts'
+import { deliverySets } from '../compile/delivery.ts'
 import { type Difference, differenceOf, hold } from '../compile/difference.ts'
 import type { Element } from '../compile/element.ts'
 import { elementsOf, neededSets } from '../compile/elements.ts'
@@ -11,6 +12,7 @@ import { type Known, namesContainer, withoutContainers } from '../model/endpoint
 import { type Forward, familiesOf, isOwn } from '../model/forward.ts'
 import type { Numbered } from '../model/gateway.ts'
 import { asKept, type Change, Register } from '../model/register.ts'
+import type { Expiring } from './boot.ts'
 import { type Learned, nothingLearned, recalled, takeNews } from './learning.ts'
 import { Needs } from './needs.ts'
 import type { PutMessage } from './protocol.ts'
@@ -23,12 +25,6 @@ export interface Step {
   readonly former: readonly Forward[]
   /** The same forwards as they are now, where they are. */
   readonly present: readonly Forward[]
-}
-
-/** Elements that must be gone from `at` on, in seconds since 1970. */
-export interface Expiring {
-  readonly at: number
-  readonly openings: readonly Element[]
 }
 
 /** Elements that are held beside those of forwards, and the sets they are in. */
@@ -83,6 +79,8 @@ export class Holding {
     const present = [...new Set(touched)].filter((name) => this.register.forwards.has(name))
     return this.#stepOf(present, () => {
       const leaving = this.#needsOf(present)
+      for (const forward of this.#named(present))
+        this.#needs.keep(forward.name, deliverySets(forward, this.known))
       takeNews(this.#learned, news)
       this.#needs.recount(leaving, this.#needsOf(present))
       return []
@@ -124,6 +122,7 @@ export class Holding {
     const touched = this.#touchedBy(change)
     const leaving = this.#needsOf(touched)
     this.register.apply(change, asKept)
+    for (const name of [...change.remove, ...change.put.map(({ name }) => name)]) this.#needs.forget(name)
     for (const name of change.remove) {
       this.#numbers.delete(name)
       this.#entrances.leave(name)
@@ -276,7 +275,7 @@ export class Holding {
     return names.flatMap((name) => {
       const forward = this.#inForce(name)
       if (!forward?.enabled) return []
-      const sets = new Set(neededSets(forward, this.known))
+      const sets = new Set([...this.#needs.kept(name), ...neededSets(forward, this.known)])
       // The next boot has other needs, and begins with the static part that there is now.
       if (namesContainer(forward))
         for (const set of neededSets(forward, withoutContainers(this.known))) sets.add(set)

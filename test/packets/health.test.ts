@@ -1,4 +1,5 @@
 /** Targets that die: who gets new connections, and what becomes of those there are. */
+import { readFileSync, statSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { patience, poolOfFile, startTarget } from '../lab/pool.ts'
 
@@ -112,6 +113,29 @@ test('datagrams of a client move from a target that is down to another one', asy
   await expect.poll(async () => (await sending.look()).identities, patience).toContain(other)
   await sending.end()
   await (first === one ? two : one).dies()
+})
+
+test('a target that comes and goes adds to the boot file, and does not have it written anew each time', async () => {
+  const one = await startTarget(pool.lab().server, pool.port())
+  const two = await startTarget(pool.lab().other, pool.port() + 1)
+  await opens([one.at, two.at])
+  const boot = `${pool.drawbridge().state}/agent/boot.nft`
+  const comesAndGoes = async () => {
+    await two.dies()
+    await becomes({ [one.at]: 'up', [two.at]: 'down' })
+    await two.returns()
+    await becomes({ [one.at]: 'up', [two.at]: 'up' })
+  }
+  await becomes({ [one.at]: 'up', [two.at]: 'up' })
+  await comesAndGoes()
+  const [file, text] = [statSync(boot).ino, readFileSync(boot, 'utf8')]
+  await comesAndGoes()
+  expect(statSync(boot).ino).toBe(file)
+  const added = readFileSync(boot, 'utf8').slice(text.length)
+  expect(readFileSync(boot, 'utf8').startsWith(text)).toBe(true)
+  expect(added).toMatch(/^delete element inet drawbridge pool4_random_\d+ /)
+  expect(added).toMatch(/^add element inet drawbridge pool4_random_2 .*$/m)
+  for (const each of [one, two]) await each.dies()
 })
 
 describe('when all are down', () => {
