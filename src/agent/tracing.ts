@@ -100,9 +100,11 @@ export class Tracing {
     const outside = await outsideOf(this.#sight)
     const probe = await aim({ door, outside }, holding, wanted)
     const forward = holding.register.named(wanted.name)
+    // A proxy that is given a connection makes one to a target, and counts both.
+    const manner = { patience: patient, whole: forward.via === null }
     const { most, perSecond } = this.#ration
     if (!this.#ration.take()) throw Problem.of('trace-rate', { most, rate: perSecond })
-    const { steps, ended, gone } = await this.#probe(probe, patient).catch((error: Error) => {
+    const { steps, ended, gone } = await this.#probe(probe, manner).catch((error: Error) => {
       throw Problem.of('trace-unable', { words: error.message }, error)
     })
     const around = aroundOf(this.#sight, probe)
@@ -123,7 +125,7 @@ function notesOn({ via }: Forward, { family }: Probe): readonly string[] {
   const legacy = readLegacyTables(family).length > 0
   return [
     ...(legacy ? ['rules of iptables-legacy are met, but cannot be traced'] : []),
-    ...(via ? ['the proxy of this machine has answered; it has asked no target yet'] : []),
+    ...(via ? ['the proxy of this machine has offered the connection, and no target was asked'] : []),
   ]
 }
 

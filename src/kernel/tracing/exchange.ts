@@ -28,12 +28,18 @@ const moment = 5
 /** So long a target may take to close a connection after we have. */
 const farewell = 100
 
-/** `patience`: so many milliseconds an answer is waited for. */
+export interface Manner {
+  /** So many milliseconds an answer is waited for. */
+  readonly patience: number
+  /** Of TCP: takes a connection that is offered, and closes it; else it is given up before anybody learns of it. */
+  readonly whole: boolean
+}
+
 export async function exchange(
   device: ProbeDevice,
   hearing: Hearing,
   probe: Probe,
-  patience: number,
+  { patience, whole }: Manner,
 ): Promise<Told> {
   const steps: TraceStep[] = []
   const until = async (end: number, enough: () => boolean) => {
@@ -48,8 +54,10 @@ export async function exchange(
   await until(performance.now() + moment, () => false)
   const told = [...steps]
   const answer = answerIn(steps, probe)
-  const ended = answer && isAccepting(answer) ? await close(device, probe, answer, until, steps) : null
-  return { steps: told, ended }
+  if (!answer || !isAccepting(answer)) return { steps: told, ended: null }
+  if (whole) return { steps: told, ended: await close(device, probe, answer, until, steps) }
+  device.send(packetOf(probe, { flags: RST, sequence: 2, acknowledged: 0 }))
+  return { steps: told, ended: 'cut' }
 }
 
 /** Whose packets these are; the kernel tells of what others trace too. */

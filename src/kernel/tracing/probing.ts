@@ -4,7 +4,7 @@ import type { Door } from '../door.ts'
 import { NETLINK_ROUTE, type Netlink, openNetlink } from '../netlink.ts'
 import { isIngress } from '../ruleset.ts'
 import { openProbeDevice } from './device.ts'
-import { exchange, type Told } from './exchange.ts'
+import { exchange, type Manner, type Told } from './exchange.ts'
 import { openHearing } from './hearing.ts'
 import { tableOf } from './table.ts'
 
@@ -13,7 +13,7 @@ interface Probed extends Told {
   readonly gone: Promise<void>
 }
 
-export type Prober = (probe: Probe, patience: number) => Promise<Probed>
+export type Prober = (probe: Probe, manner: Manner) => Promise<Probed>
 
 const bufferBytes = 64 * 1024
 
@@ -21,7 +21,7 @@ const bufferBytes = 64 * 1024
 export function openProber(door: Door): Prober {
   let routes: Netlink | undefined
   let before: Promise<void> = Promise.resolve()
-  return async (probe, patience) => {
+  return async (probe, manner) => {
     await before
     routes ??= openNetlink(bufferBytes, NETLINK_ROUTE)
     let began = performance.now()
@@ -35,7 +35,7 @@ export function openProber(door: Door): Prober {
     try {
       await door.ownProbe(tableOf(probe, (await door.chains()).some(isIngress)))
       began = performance.now()
-      const told = await exchange(device, hearing, probe, patience)
+      const told = await exchange(device, hearing, probe, manner)
       await door.endProbe(probe)
       const gone = letGo()
       before = gone.catch(() => {})
