@@ -287,7 +287,7 @@ export class Agent {
     this.#marked = undefined
     this.#holds = null
     this.#holding = new Holding(undefined, this.#learned)
-    watching.forget()
+    watching.forget(this.#holding)
     return {}
   }
 }

@@ -1,5 +1,5 @@
 /** Which addresses host names stand for, as the controller says: each is checked again before it can become a target. */
-import { readAddress, whyUnusableAsTarget } from '../model/address.ts'
+import { readAddress, whyUnusableUnasked } from '../model/address.ts'
 import { bounded, type Located } from '../model/endpoints.ts'
 import type { LocateMessage } from './protocol.ts'
 
@@ -19,6 +19,6 @@ type Written = LocateMessage['located'][number]['at'][number]
 
 function usable({ address: text, port, weight }: Written, own: ReadonlySet<string>): Located[] {
   const address = readAddress(text)
-  if (!address || own.has(address.text) || whyUnusableAsTarget(address)) return []
+  if (!address || own.has(address.text) || whyUnusableUnasked(address)) return []
   return [{ address, ...(port !== undefined && { port }), ...(weight !== undefined && { weight }) }]
 }

@@ -98,6 +98,15 @@ export function whyUnusableAsTarget(address: Address): string | undefined {
   }
 }
 
+/** Where clouds give credentials to whoever asks; those that are link-local besides are refused as that. */
+const metadata = ['fd00:ec2::254', 'fd20:ce::254', '100.100.100.200', '168.63.129.16', '192.0.0.192']
+
+/** The same for an address that nobody has written down as a target: somebody else, such as a name server, says it. */
+export function whyUnusableUnasked(address: Address): string | undefined {
+  if (metadata.includes(address.text)) return 'it is where clouds hand out credentials'
+  return whyUnusableAsTarget(address)
+}
+
 /** Why nothing can be received on this address, or undefined when it can. */
 export function whyUnusableAsListen(address: Address): string | undefined {
   switch (ipaddr.parse(address.text).range()) {

@@ -1,7 +1,7 @@
 /** What is asked of a target to find out whether it is alive, and where that may be asked. */
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
-import { type Address, readAddress, whyUnusableAsTarget } from './address.ts'
+import { type Address, readAddress, whyUnusableUnasked } from './address.ts'
 import { type PortRange, printPorts } from './ports.ts'
 import { Problem, shown } from './problem.ts'
 
@@ -184,15 +184,12 @@ export function printCheck(check: Check): CheckDocument {
   }
 }
 
-/** Where clouds give credentials to whoever asks; those that are link-local besides are refused as that. */
-const metadata = ['fd00:ec2::254', 'fd20:ce::254', '100.100.100.200', '168.63.129.16', '192.0.0.192']
 /** An IPv6 address of these kinds stands for an IPv4 address, which could be any. */
 const standing = ['ipv4Mapped', 'rfc6145', 'rfc6052', '6to4', 'teredo']
 
 /** Why no check may go to this address, or undefined when one may. `ours`: the addresses of this machine. */
 export function whyUncheckable(address: Address, ours: ReadonlySet<string>): string | undefined {
   if (ours.has(address.text)) return 'it is an address of this gateway'
-  if (metadata.includes(address.text)) return 'it is where clouds hand out credentials'
   if (standing.includes(ipaddr.parse(address.text).range())) return 'it stands for another address'
-  return whyUnusableAsTarget(address)
+  return whyUnusableUnasked(address)
 }

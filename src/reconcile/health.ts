@@ -22,8 +22,9 @@ export function startHealthLog(store: Store, agent: AgentClient, clock: Clock): 
     entered ??= await lastEntered(store)
     const found = await agent.ask({ verb: 'turns', epoch, after })
     const since = entered
-    // An agent tells all it knows to a controller that has been started anew.
-    const fresh = found.turns.filter(({ at }) => at > since)
+    // An agent tells all it knows to a controller that has been started anew. Afterwards its count says what is new, as a
+    // clock may have been set back.
+    const fresh = found.epoch === epoch ? found.turns : found.turns.filter(({ at }) => at > since)
     const at = fresh.at(-1)?.at
     if (at !== undefined) {
       store.record(byItself('health', at, noteOf(fresh)))

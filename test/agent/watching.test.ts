@@ -152,3 +152,15 @@ test('who asks again is told what is new, and who knows another agent is told ev
   expect(watching.turnsAfter(epoch, last).turns.map(({ state }) => state)).toEqual(['up'])
   expect(watching.turnsAfter('another', 7).turns.length).toBe(2)
 })
+
+test('what is forgotten is no longer down for whoever gets the name next', async () => {
+  const { holds, round, dying, holding, watching } = scene()
+  holds({ 1: web(['10.0.0.5:80', '10.0.0.6:80']) })
+  dying.add('10.0.0.5')
+  await round()
+  expect([...holding.known.down.keys()]).toEqual(['web'])
+  holding.take({ ...putOf(2, 1, {}), removed: ['web'] })
+  watching.forget(holding)
+  expect([...holding.known.down.keys()]).toEqual([])
+  expect(await round()).toEqual([])
+})

@@ -180,6 +180,7 @@ test('an answer that leads to the gateway, to loopback or to link-local is not t
     lab.gateway.outside,
     '127.0.0.1',
     '169.254.169.254',
+    '100.100.100.200',
     '224.0.0.1',
     '0.0.0.0',
     'nonsense',

@@ -5,7 +5,7 @@ import { allQuarters, endpointKey, endpointsOf } from '../../model/endpoints.ts'
 import type { Forward } from '../../model/forward.ts'
 import { printHealth } from '../../model/health.ts'
 import { mapPort } from '../../model/mapping.ts'
-import { Holding } from '../holding.ts'
+import type { Holding } from '../holding.ts'
 import type { Learned } from '../learning.ts'
 import { Checking, type Clock, type Subject, type Turn } from './checking.ts'
 import type { Course } from './course.ts'
@@ -118,9 +118,9 @@ export class Watching {
     return this.#turns.after(epoch, after)
   }
 
-  /** Nothing is checked any more, and nothing is remembered. */
-  forget(): void {
-    this.followAll(new Holding())
+  /** Nothing is checked any more, as `holding` has no forwards, and nothing is remembered, there neither. */
+  forget(holding: Holding): void {
+    holding.learn(this.followAll(holding))
     this.#recollection.forget()
   }
 

@@ -2,7 +2,7 @@
  * What an answer makes of what was known. The last good answer stays when a server could not tell, when it says that the name is
  * gone, and when nothing of what it says may be used. Pure.
  */
-import { type Address, type Family, readAddress, whyUnusableAsTarget } from '../../model/address.ts'
+import { type Address, type Family, readAddress, whyUnusableUnasked } from '../../model/address.ts'
 import { readHostName } from '../../model/destination.ts'
 import { mostEndpoints } from '../../model/endpoints.ts'
 import type { Trouble } from '../../model/naming.ts'
@@ -155,7 +155,7 @@ const byText = (one: Address, other: Address) => (one.text < other.text ? -1 : 1
 /** Whoever answers for a name must not lead strangers to services of the gateway that are not forwarded (DNS rebinding). */
 function whyRefused(address: Address | undefined, family: Family, own: ReadonlySet<string>) {
   if (!address || address.family !== family) return 'it is not an address of a host'
-  const why = whyUnusableAsTarget(address)
+  const why = whyUnusableUnasked(address)
   if (why || !own.has(address.text)) return why
   return 'it is an address of this gateway, and a service of the gateway itself is opened as self:PORT'
 }

@@ -17,6 +17,7 @@ fd00::6 app.example.org six.example.org
 127.0.0.1 loopback.example.org
 ::1 loopback.example.org
 169.254.169.254 metadata.example.org
+fd00:ec2::254 credentials.example.org
 224.0.0.1 multicast.example.org
 0.0.0.0 unspecified.example.org
 203.0.113.1 own.example.org
@@ -179,6 +180,7 @@ describe('trouble', () => {
   test.each([
     ['loopback', '127.0.0.1'],
     ['metadata', '169.254.169.254'],
+    ['credentials', 'fd00:ec2::254'],
     ['multicast', '224.0.0.1'],
     ['unspecified', '0.0.0.0'],
     ['own', '203.0.113.1'],
