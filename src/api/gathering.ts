@@ -72,7 +72,7 @@ export async function evidenceOf(
     admits: admitsOf(forward, client, lists),
     locked: settings.locked,
     mark: settings.mark,
-    trouble: facts ? await troubleOf(parts, facts) : null,
+    trouble: facts ? await troubleOf(parts, await lately(agent, facts, trace), facts) : null,
     before: (others?.forwards ?? [])
       .filter((other) => turnOf(other) === 'before' && meets(forward, other))
       .map((other) => describeMeeting(forward, other, 'go')),
@@ -118,11 +118,21 @@ function admitsOf(
   return client && !admitterOf(forward, lists)(client) ? 'not the client' : 'yes'
 }
 
-async function troubleOf({ runner, store }: Sources, facts: FactsAnswer): Promise<Evidence['trouble']> {
+/** Where a probe was taken by no forward, the table may have been gone just then. */
+async function lately(agent: AgentClient, facts: FactsAnswer, trace: Trace | null): Promise<FactsAnswer> {
+  if (trace?.ending.kind !== 'untaken') return facts
+  return (await unlessAway(agent.ask({ verb: 'facts' }))) ?? facts
+}
+
+async function troubleOf(
+  { runner, store }: Sources,
+  facts: FactsAnswer,
+  before: FactsAnswer,
+): Promise<Evidence['trouble']> {
   const { repairs } = facts
   const of = ({ message, remedy }: Problem) => ({ why: message, remedy })
   if (repairs.refused) return of(Problem.of('repair-refused', { words: repairs.refused }))
-  if (repairs.fighting)
+  if (repairs.fighting || repairs.count > before.repairs.count)
     return of(Problem.of('fought-over', { count: repairs.count, by: repairs.last?.by ?? 'unknown' }))
   try {
     await runner.reached(store.generation, settling)

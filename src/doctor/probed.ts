@@ -6,7 +6,7 @@ import { type Check, check } from './check.ts'
 import { among, at, type Evidence } from './evidence.ts'
 
 const ours = 'Drawbridge'
-const early = ['gone', 'disabled', 'locked', 'agent-away', 'not-in-force'] as const
+const early = ['gone', 'disabled', 'locked', 'agent-away', 'not-in-force', 'tracking-full'] as const
 
 type Dropped = Ending & { readonly kind: 'dropped' | 'rejected' }
 

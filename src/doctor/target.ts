@@ -15,6 +15,7 @@ const lost = [
   'no-neighbour',
   'wrong-route',
   'neighbour-fixed',
+  'tracking-full',
 ] as const
 
 const asks = ({ forward: { listen } }: Evidence, protocol: Transport) =>

@@ -110,7 +110,7 @@ export const wayChecks: readonly Check[] = [
   check('path-too-narrow', {
     severity: 'impaired',
     symptoms: ['intermittent loss', 'failed handshake'],
-    dependsOn: [...early, 'no-neighbour'],
+    dependsOn: [...early, 'no-neighbour', 'loss'],
     look: (evidence) => {
       const found = among(evidence, ({ size }) => size !== null && size.fits < size.link - 8)
       const { size, way } = found?.endpoint ?? {}
@@ -122,7 +122,7 @@ export const wayChecks: readonly Check[] = [
   check('loss', {
     severity: 'impaired',
     symptoms: ['intermittent loss', 'timed out'],
-    dependsOn: [...early, 'no-neighbour', 'link-down'],
+    dependsOn: ['tracking-full', ...early, 'no-neighbour', 'link-down'],
     look: (evidence) => {
       const found = among(evidence, (one) => lossOf(one) !== undefined)
       const lost = found && lossOf(found.endpoint)

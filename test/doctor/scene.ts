@@ -37,6 +37,8 @@ export interface Fault {
   readonly tidy?: (scene: Scene) => Promise<unknown>
   /** Left out: the client asks the forward and is answered. */
   readonly works?: (scene: Scene) => Promise<boolean>
+  /** Takes long to bring about. */
+  readonly long?: true
   /** Of some connections only. */
   readonly partial?: true
 }

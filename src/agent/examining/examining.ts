@@ -48,10 +48,12 @@ interface Sight {
 /** Nobody is expected here (traceroute(8) begins at this one). */
 const unlikelyPort = 33434
 const mostLines = 5
+/** Where more pings are lost, a size that does not come through says nothing. */
+const mostLost = 1
 /** In its own network a host answers in a millisecond. */
 const asking = 400
 const nap = 10
-/** An answer takes no longer than this from anywhere (half a second is the other side of the world, twice). */
+/** So long it is watched what is lost meanwhile; an answer takes no longer from the other side of the world. */
 const watching = 500
 
 /** Null when no such forward is held. */
@@ -73,7 +75,7 @@ export async function examine(
     endpointsExamined(door, forward, holding, { addresses, links }),
     outsideOf(sight),
     door.filters(),
-    sleep(flows.length > 0 ? watching : 0),
+    sleep(watching),
   ])
   const from = client === null ? undefined : readAddress(client)
   const now = await countsOf(sight, holding, name)
@@ -195,7 +197,9 @@ async function examined(
   ])
   const link = links[way.interface]?.mtu ?? 1500
   const size =
-    own || !pings || pings.answered < pings.sent / 2 ? null : await fitting(address, Math.min(link, 9000))
+    own || !pings || pings.answered < pings.sent - mostLost
+      ? null
+      : await fitting(address, Math.min(link, 9000))
   return {
     ...base,
     way: {
