@@ -152,14 +152,12 @@ function passageOf({ state, rule }: Exposure, mark: Mark): Passage {
     return {
       state,
       rule,
-      text: '',
       remedy: 'Admit what forwards have sent on, and nothing else, in that chain.',
       command: admission({ family, table: name, name: chain }, mark),
     }
   return {
     state,
     rule,
-    text: '',
     remedy: 'Take that rule away, or put one before it that admits these packets.',
     command: handle === undefined ? '' : `nft delete rule ${table} ${chain} handle ${handle}`,
   }

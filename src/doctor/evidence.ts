@@ -11,8 +11,6 @@ export interface Passage {
   readonly state: 'open' | 'unread' | 'closed'
   /** Which rule of whom, in words. */
   readonly rule: string
-  /** Its text, as its program prints it. */
-  readonly text: string
   readonly remedy: string
   readonly command: string
 }

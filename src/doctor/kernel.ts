@@ -27,7 +27,8 @@ export const kernelChecks: readonly Check[] = [
     look: ({ exam }) => {
       if (!exam || exam.mostTracked === 0) return undefined
       const { tracked, mostTracked: most, losses } = exam
-      const full = tracked >= most || losses.trackingFull > 0
+      // A packet for which no port is free is counted among those that are dropped too (nf_conntrack_in).
+      const full = tracked >= most || (losses.trackingFull > 0 && tracked >= most * nearly)
       return full ? { facts: { tracked, most, lost: losses.trackingFull } } : undefined
     },
   }),
@@ -57,8 +58,8 @@ export const kernelChecks: readonly Check[] = [
   check('source-ports-exhausted', {
     severity: 'broken',
     symptoms: ['timed out', 'intermittent loss'],
-    look: ({ exam }) => {
-      const most = exam?.flows.masqueraded
+    look: ({ exam, forward }) => {
+      const most = forward.sourceNat.kind === 'preserve' ? null : exam?.flows.masqueraded
       if (!most || most.count < ephemeralPorts * nearly) return undefined
       return { facts: { ...most, ports: ephemeralPorts }, partial: most.count < ephemeralPorts }
     },

@@ -81,7 +81,6 @@ function blockedBy(evidence: Evidence) {
     return {
       facts: {
         rule: describeEnding(evidence.trace as Trace).replace(/^lost: /, ''),
-        text: '',
         remedy: remedyFor(command),
         command,
       },

@@ -16,6 +16,7 @@ const lost = [
   'wrong-route',
   'neighbour-fixed',
   'tracking-full',
+  'source-ports-exhausted',
 ] as const
 
 const asks = ({ forward: { listen } }: Evidence, protocol: Transport) =>

@@ -157,17 +157,3 @@ export function readPressure(): number | null {
 export function readLoad(): { readonly load: number; readonly processors: number } {
   return { load: loadavg()[0] ?? 0, processors: availableParallelism() }
 }
-
-const logs = ['/var/log/ufw.log', '/var/log/kern.log'] as const
-/** Of a log the end is read: so much holds the last minutes of any machine but one under attack. */
-const mostBytes = 64 * 1024
-
-/** The last lines of the kernel's log, as syslog keeps it, about dropped packets. */
-export function readDropLines(): readonly string[] {
-  return logs.flatMap((path) =>
-    read(path)
-      .slice(-mostBytes)
-      .split('\n')
-      .filter((line) => /\bSRC=\S+ DST=\S+ .*PROTO=/.test(line)),
-  )
-}

@@ -98,7 +98,7 @@ const healthy: Evidence = {
   mark: defaultSettings.mark,
   trouble: null,
   before: [],
-  passage: { state: 'open', rule: 'no rule blocks it', text: '', remedy: '', command: '' },
+  passage: { state: 'open', rule: 'no rule blocks it', remedy: '', command: '' },
   listeners: [],
   trace: answered,
   exam,
@@ -125,7 +125,11 @@ test.each<[Code, Evidence, RegExp]>([
   ['agent-away', { ...healthy, agent: 'away', exam: null, trace: null }, /does not answer/],
   ['not-in-force', { ...healthy, trouble: { why: 'the kernel says no', remedy: 'x' } }, /the kernel says no/],
   ['tracking-full', examined({ tracked: 262_144 }), /262144 of at most 262144/],
-  ['tracking-full', lost({ trackingFull: 7 }), /7 were lost/],
+  [
+    'tracking-full',
+    examined({ tracked: 262_000, losses: { ...exam.losses, trackingFull: 7 } }),
+    /7 were lost/,
+  ],
   ['tracking-nearly-full', examined({ tracked: 240_000 }), /240000 of at most 262144/],
   [
     'source-ports-exhausted',

@@ -49,6 +49,15 @@ function everyConnection(): string {
   return `${Array.from({ length: most }, (_, at) => line(at)).join('\n')}\n`
 }
 
+/** It ends with the first entry for which there is no room. */
+async function tracks({ lab }: Scene, entries: string): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'drawbridge-connections-'))
+  lab.defer(() => rm(directory, { recursive: true, force: true }))
+  const file = join(directory, 'entries')
+  await writeFile(file, entries)
+  await lab.gateway.tries('conntrack', ['-R', file])
+}
+
 export const moreHere: readonly Fault[] = [
   {
     name: 'the list of its sources is empty',
@@ -165,14 +174,7 @@ export const moreHere: readonly Fault[] = [
     code: 'tracking-full',
     symptom: 'timed out',
     long: true,
-    inject: async ({ lab }) => {
-      const directory = await mkdtemp(join(tmpdir(), 'drawbridge-connections-'))
-      lab.defer(() => rm(directory, { recursive: true, force: true }))
-      const file = join(directory, 'entries')
-      await writeFile(file, everyConnection())
-      // It ends with the first entry for which there is no room.
-      await lab.gateway.tries('conntrack', ['-R', file])
-    },
+    inject: (scene) => tracks(scene, everyConnection()),
     // The size of the table is the machine's: no lab may change it. Who makes so many is looked for, and ended.
     mend: ({ lab }) => sh(lab.gateway, 'conntrack -F 2>/dev/null'),
   },

@@ -4,9 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Door } from '../../kernel/door.ts'
+import { readDropLines } from '../../kernel/droplog.ts'
 import type { HostFacts } from '../../kernel/host.ts'
 import {
-  readDropLines,
   readForwardingSwitches,
   readLinkVitals,
   readLoad,
@@ -250,5 +250,5 @@ function loggedOf({ listen, targets }: Forward): readonly string[] {
     ...targets.map(({ ports }) => mapPort(ports, first, listen)),
   ])
   const isOurs = (line: string) => wanted.some((port) => line.includes(` DPT=${port} `))
-  return readDropLines().filter(isOurs).slice(-mostLines)
+  return readDropLines(Date.now()).filter(isOurs).slice(-mostLines)
 }

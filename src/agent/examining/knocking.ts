@@ -9,7 +9,7 @@ import type { Datagram, EndpointExam, Held, Knocks } from '../../model/examinati
 /** A SYN that is lost is sent again after a second (RFC 6298): an answer within this is one to the first. */
 const patience = 700
 /** So long a service may be silent about a connection that it keeps. */
-const holding = 250
+const holding = 600
 /** A first few tell most; more tell of loss. */
 const [first, more] = [3, 12]
 const pause = 25

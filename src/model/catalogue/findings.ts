@@ -86,9 +86,9 @@ const refusals = {
     remedy: ({ address }) => `If ${address} is no attacker, lift the ban by the program that made it.`,
     command: ({ command }) => command,
   }),
-  blocked: words<{ rule: string; text: string; remedy: string; command: string }>({
+  blocked: words<{ rule: string; remedy: string; command: string }>({
     title: 'a firewall rule of this machine drops the packets',
-    says: ({ rule, text }) => (text === '' ? rule : `${rule}: ${text}`),
+    says: ({ rule }) => rule,
     remedy: ({ remedy }) => remedy,
     command: ({ command }) => command,
   }),
