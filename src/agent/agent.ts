@@ -1,6 +1,6 @@
 /** Carries messages out: checks, compiles, commits one transaction, reads it back, mends connections. */
 import { anchorText } from '../compile/anchor.ts'
-import { type Difference, isNothing, printDifference, together } from '../compile/difference.ts'
+import { type Difference, isNothing, printDifference } from '../compile/difference.ts'
 import type { Left } from '../compile/fates.ts'
 import { reach } from '../faults.ts'
 import type { Report } from '../kernel/watcher.ts'
@@ -24,6 +24,7 @@ import type { Machine } from './machine.ts'
 import { mendFlows, takeMark } from './mending.ts'
 import type { AgentMessage, AnswerOf, FactsAnswer, LocateMessage, PutAnswer, PutMessage } from './protocol.ts'
 import { shield } from './shielding.ts'
+import { shutAtStart, shutMore, takeShut } from './shutting.ts'
 import { weigh } from './weighing.ts'
 
 /** Messages, repairs and looks at the machine must not overlap. */
@@ -35,8 +36,6 @@ export interface Telling {
   refused(words: string): void
   turned(turned: Turned): void
 }
-
-const nothing: Difference = { remove: [], add: [] }
 
 export class Agent {
   readonly #machine: Machine
@@ -113,8 +112,11 @@ export class Agent {
     beside.watch()
     containing.watch(inTurn, (news) => this.learn(news))
     watching.guard((news) => inTurn(() => this.learn(news)), telling.turned)
-    const held = () => (this.#holds === null ? undefined : this.#holding)
-    proxying.watch(inTurn, held, () => this.#carry(nothing, () => {}, 'nothing new'))
+    proxying.watch(
+      inTurn,
+      () => (this.#holds === null ? undefined : this.#holding),
+      () => this.#carry(takeShut(proxying, this.#holding), () => {}, 'nothing new'),
+    )
     await door.own(anchorText).catch((error: Error) => {
       throw Problem.of('agent-running', { words: error.message }, error)
     })
@@ -182,18 +184,13 @@ export class Agent {
     if (generation === null) return
     const skeleton = this.#keeper.skeleton
     try {
-      await this.#keeper.write(this.#holding, together(difference, this.#shutServed()))
+      await this.#keeper.write(this.#holding, difference)
     } catch (error) {
       revert()
-      this.#shutServed()
       throw error
     }
     if (this.#booting.booted === generation)
       this.#appendBoot(generation, generation, printDifference(difference), skeleton, boots)
-  }
-
-  #shutServed(): Difference {
-    return this.#holding.takeServed(this.#machine.proxying.served)
   }
 
   #facts(): Promise<FactsAnswer> {
@@ -216,10 +213,10 @@ export class Agent {
     this.#holds = null
     this.#holding = holding
     await shield(this.#machine, holding, true)
-    await this.#machine.proxying.prepare(holding)
-    this.#shutServed()
+    await shutAtStart(this.#machine, holding)
     const wrote = await this.#keeper.become(holding)
     this.#repairs.settle()
+    await this.#machine.proxying.prepare(holding)
     this.#machine.forwarding.turnOn(holding.families())
     const ended = await this.#mend({ former, present: 'all', unknown: true })
     await this.#machine.bans.endFlows(holding.register.settings.mark)
@@ -233,12 +230,14 @@ export class Agent {
     const { base } = message
     if (base === null || this.#holds !== base) return { outcome: 'whole-wanted', ended: 0 }
     const skeleton = this.#keeper.skeleton
+    const used = this.#holding.used()
     const step = this.#holding.step(message)
     this.#holds = null
     const shielding = await shield(this.#machine, this.#holding, false)
+    await this.#keeper.widen(this.#holding, used, shutMore(this.#holding))
     await this.#machine.proxying.prepare(this.#holding)
     const difference = { remove: step.difference.remove, add: [...shielding.add, ...step.difference.add] }
-    await this.#keeper.write(this.#holding, together(difference, this.#shutServed()))
+    await this.#keeper.write(this.#holding, difference)
     this.#machine.forwarding.turnOn(this.#holding.families())
     const ended = await this.#mend({ ...step, unknown: false })
     this.#holds = message.generation
@@ -279,8 +278,9 @@ export class Agent {
   async #clear(): Promise<Record<never, never>> {
     const { door, forwarding, beside, watching, proxying } = this.#machine
     forwarding.restore()
-    await this.#keeper.clear()
+    // While one listens, the table keeps everybody out who comes by no forward.
     await proxying.stop()
+    await this.#keeper.clear()
     await beside.withdraw()
     await door.letGo()
     this.#booting.forget()

@@ -12,6 +12,7 @@ import { type Known, namesContainer, withoutContainers } from '../model/endpoint
 import { type Forward, familiesOf, isOwn } from '../model/forward.ts'
 import type { Numbered } from '../model/gateway.ts'
 import { asKept, type Change, Register } from '../model/register.ts'
+import { Apart } from './apart.ts'
 import type { Expiring } from './boot.ts'
 import { type Learned, nothingLearned, recalled, takeNews } from './learning.ts'
 import { Needs } from './needs.ts'
@@ -38,9 +39,7 @@ export class Holding {
   readonly #numbers = new Map<string, number>()
   /** What forwards need: sets made by need, and families. */
   readonly #needs = new Needs()
-  #outside: readonly string[] = []
-  #shielded: readonly Family[] = []
-  #left: readonly string[] = []
+  readonly #apart = new Apart()
   readonly #bans: Others | undefined
   readonly #entrances = new Entrances()
 
@@ -139,25 +138,30 @@ export class Holding {
 
   /** Sets the interfaces by which the outside comes. */
   takeOutside(names: readonly string[]): Difference {
-    const before = this.#outsideElements()
-    this.#outside = names
-    return differenceOf(hold(before), hold(this.#outsideElements()))
+    const quoted = names.map((name) => `"${name}"`)
+    return this.#apart.take('outside', quoted)
   }
 
   /** Sets the families in which nothing but forwards passes from outside. */
   takeShield(families: readonly Family[]): Difference {
-    const before = this.#shieldElements()
-    this.#shielded = families
-    return differenceOf(hold(before), hold(this.#shieldElements()))
+    const named = families.map((family) => `ipv${family}`)
+    return this.#apart.take('shielded', named)
   }
 
-  /** Sets the ports at which proxies listen: those that no forward leads to now stay shut for as long as that is so. */
-  takeServed(served: Iterable<number>): Difference {
-    const before = this.#leftElements()
-    const leading = this.#elementsOf([...this.#entrances.entrances.keys()])
-    const led = new Set(leading.flatMap(({ set, key }) => (set === 'entrances' ? [key] : [])))
-    this.#left = [...served].map(String).filter((port) => !led.has(port))
-    return differenceOf(hold(before), hold(this.#leftElements()))
+  /** Sets the ports of this machine at which a proxy may listen: nobody gets there but by a forward. */
+  takeShut(ports: Iterable<number>): Difference {
+    return this.#apart.take('entrances', [...new Set(ports)].map(String))
+  }
+
+  get shut(): readonly number[] {
+    return this.#apart.keysOf('entrances').map(Number)
+  }
+
+  /** The ports of proxies at which forwards that are on come in. */
+  entered(): readonly number[] {
+    if (this.register.settings.locked) return []
+    const on = [...this.#entrances.entrances].filter(([name]) => this.register.forwards.get(name)?.enabled)
+    return on.flatMap(([, { ports }]) => ports)
   }
 
   /** The openings of forwards that end by themselves, with when: what a boot after that must not open again. */
@@ -171,26 +175,23 @@ export class Holding {
 
   /** Every element there should be. */
   elements(): readonly Element[] {
-    return [...this.#elementsBy(this.known), ...this.#leftElements(), ...(this.#bans?.elements() ?? [])]
+    return [...this.#elementsBy(this.known), ...(this.#bans?.elements() ?? [])]
   }
 
-  /** All but the bans, what containers have as addresses, and proxies that run on: at the next boot it is otherwise. */
+  /** All but the bans, and what containers have as addresses: at the next boot their programs know better. */
   lasting(): readonly Element[] {
     return this.#elementsBy(withoutContainers(this.known))
   }
 
   #elementsBy(known: Known): Element[] {
     const forwards = this.#elementsOf([...this.register.forwards.keys()], known)
-    return [...forwards, ...this.#outsideElements(), ...this.#shieldElements()]
+    return [...forwards, ...this.#apart.elements()]
   }
 
   /** The sets made by need that have elements, in a stable order. */
   used(): readonly string[] {
-    const shielded = this.#shielded.length > 0 ? ['shielded'] : []
-    const left = this.#left.length > 0 ? ['entrances'] : []
     const bans = this.#bans?.used() ?? []
-    const used = new Set([...shielded, ...left, ...bans, ...this.#needs.all()])
-    return [...used].filter((need) => readSetName(need)).sort()
+    return [...this.#apart.used(), ...bans, ...this.#needs.all()].filter((need) => readSetName(need)).sort()
   }
 
   /** What firewalls of this machine are to admit for services of it that are open. */
@@ -283,17 +284,5 @@ export class Holding {
       const families = isOwn(forward) || forward.via ? [] : familiesOf(forward)
       return [...sets, ...families.map((family) => `IPv${family}`)]
     })
-  }
-
-  #shieldElements(): Element[] {
-    return this.#shielded.map((family) => ({ set: 'shielded', key: `ipv${family}` }))
-  }
-
-  #leftElements(): Element[] {
-    return this.#left.map((port) => ({ set: 'entrances', key: port }))
-  }
-
-  #outsideElements(): Element[] {
-    return this.#outside.map((name) => ({ set: 'outside', key: `"${name}"` }))
   }
 }

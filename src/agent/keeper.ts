@@ -74,6 +74,14 @@ export class Keeper {
     await this.#load(holding, narrow, leftOf(wide, narrow))
   }
 
+  /** Adds elements while what `before` needed is still in use: its sets keep their rules. */
+  async widen(holding: Holding, before: readonly string[], difference: Difference): Promise<void> {
+    if (isNothing(difference)) return
+    const used = new Set([...before, ...holding.used()])
+    await this.#load(holding, skeletonFor(holding, [...used]), noLeftovers)
+    await this.#commit(difference)
+  }
+
   /** Whether the kernel holds any opening of ours. */
   async forwards(): Promise<boolean> {
     const openings = Object.keys(staticSets).filter((set) => /^(openings|pings)/.test(set))

@@ -27,6 +27,8 @@ type InTurn = <T>(work: () => Promise<T>) => Promise<T>
 const leavingTime = 2000
 /** So often certificates are read again, as they are renewed in their files. */
 const renewal = 60_000
+/** What a proxy could not do may be possible later: a port is free again, a package is there. */
+const retryAfter = 15_000
 /** So long it is told that a proxy has ended by itself. */
 const remembered = 600_000
 
@@ -43,26 +45,28 @@ export class Proxying {
   readonly #sure = new Set<ProxyName>()
   #inTurn: InTurn | undefined
   #holding: () => Holding | undefined = () => undefined
-  #gaveUp: () => Promise<void> = async () => {}
-  /** Whether what an earlier agent may have left running is known to have ended. */
-  #begun = false
   /** Since when ports of proxies are led to by nobody. */
   readonly #left = new Map<number, number>()
   #leaving: NodeJS.Timeout | undefined
+  /** Those that may run, with what each was asked for last, whether it has taken it up or not. */
+  readonly #asked = new Map<ProxyName, readonly Passage[]>()
+  #released: () => Promise<void> = async () => {}
+  #retry: NodeJS.Timeout | undefined
 
   constructor(directory: string, keeper: ProxyKeeper) {
     this.#directory = directory
     this.#keeper = keeper
+    for (const proxy of names) if (existsSync(join(directory, `${proxy}.pid`))) this.#asked.set(proxy, [])
   }
 
   /**
-   * From now on proxies are kept as what is held says; `holding` gives that while it is known. `gaveUp` is called when ports
-   * have been given up.
+   * From now on proxies are kept as what is held says; `holding` gives that while it is known. `released`: ports that were
+   * served are not any more.
    */
-  watch(inTurn: InTurn, holding: () => Holding | undefined, gaveUp: () => Promise<void>): void {
+  watch(inTurn: InTurn, holding: () => Holding | undefined, released: () => Promise<void>): void {
     this.#inTurn = inTurn
     this.#holding = holding
-    this.#gaveUp = gaveUp
+    this.#released = released
     this.#keeper.onAway(() => {
       this.#sure.clear()
       this.#again(500)
@@ -77,24 +81,34 @@ export class Proxying {
     for (const proxy of names) {
       const former = this.#courses.get(proxy)
       const passages = this.#passages(proxy, holding)
-      if (passages.length > 0 || former) {
-        await this.#turn(proxy, withLeaving(passages, former))
-        this.#noteLeft(proxy, passages)
-      } else if (!this.#begun) await this.#end(proxy)
+      if (passages.length === 0 && !former) {
+        // One that nobody needs any more may have been left by an agent before this one.
+        if (this.#asked.has(proxy)) await this.#end(proxy)
+        continue
+      }
+      await this.#turn(proxy, withLeaving(passages, former))
+      this.#noteLeft(proxy, passages)
     }
-    this.#begun = true
   }
 
-  /** The ports at which proxies listen. */
-  get served(): ReadonlySet<number> {
-    return new Set([...this.#courses.values()].flatMap(({ passages }) => [...localsOf(passages)]))
+  /** Ports at which a proxy may be listening. */
+  get served(): readonly number[] {
+    const passages = [...this.#courses.values()].flatMap((course) => course.passages)
+    const asked = [...this.#asked.values()].flat()
+    return [...localsOf([...passages, ...asked]), ...this.#left.keys()]
   }
 
-  /** Nothing goes through proxies any more. */
+  /** Ports that an agent before this one has had served. */
+  adopt(ports: readonly number[], holding: Holding): void {
+    const entered = new Set(holding.entered())
+    for (const port of ports) if (!entered.has(port)) this.#leave(port)
+  }
+
+  /** Nothing goes through proxies any more, and what goes through them now ends. */
   async stop(): Promise<void> {
-    this.#courses.clear()
-    this.#troubles.clear()
-    for (const proxy of names) await this.#keeper.ask({ verb: 'stop', proxy }, false).catch(() => {})
+    for (const proxy of this.#asked.keys())
+      await this.#keeper.ask({ verb: 'stop', proxy, now: true }).catch(() => {})
+    for (const one of [this.#courses, this.#troubles, this.#asked, this.#left]) one.clear()
   }
 
   /** What is wrong with proxies, for `status`. */
@@ -167,8 +181,15 @@ export class Proxying {
   }
 
   #tell(proxy: ProxyName, words: string): void {
-    if (words === '') this.#troubles.delete(proxy)
-    else this.#troubles.set(proxy, { kind: 'proxy', proxy, words })
+    if (words === '') {
+      this.#troubles.delete(proxy)
+      return
+    }
+    this.#troubles.set(proxy, { kind: 'proxy', proxy, words })
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined
+      this.#again(0)
+    }, retryAfter).unref()
   }
 
   /** Gives why it was not done; '' when it was. */
@@ -185,6 +206,7 @@ export class Proxying {
       // What it does not do over its runtime API it does with a new configuration.
     }
     const files = this.#filesOf(passages)
+    this.#asked.set(proxy, passages)
     const { outcome, words } = await this.#keeper.ask({ verb: 'run', proxy, stamp, text, files })
     return outcome === 'running' ? '' : outcome === 'missing' ? `${proxy} is not installed` : words
   }
@@ -212,9 +234,12 @@ export class Proxying {
     const wanted = localsOf(passages)
     for (const local of wanted) this.#left.delete(local)
     const left = [...localsOf(this.#courses.get(proxy)?.passages ?? [])].filter((local) => !wanted.has(local))
-    for (const local of left) if (!this.#left.has(local)) this.#left.set(local, Date.now())
-    if (left.length > 0)
-      this.#leaving ??= setTimeout(() => this.#now(() => this.#settle()), leavingTime).unref()
+    for (const local of left) this.#leave(local)
+  }
+
+  #leave(local: number): void {
+    if (!this.#left.has(local)) this.#left.set(local, Date.now())
+    this.#leaving ??= setTimeout(() => this.#now(() => this.#settle()), leavingTime).unref()
   }
 
   async #settle(): Promise<void> {
@@ -233,16 +258,22 @@ export class Proxying {
       else await this.#end(proxy)
       this.#noteLeft(proxy, passages)
     }
-    const { served } = this
-    for (const local of this.#left.keys()) if (!served.has(local)) this.#left.delete(local)
+    const served = new Set([...this.#courses.values()].flatMap(({ passages }) => [...localsOf(passages)]))
+    for (const local of this.#left.keys()) if (!served.has(local) && isDue(local)) this.#left.delete(local)
     // A worker that has been told so closes its sockets a moment later.
-    setTimeout(() => this.#now(this.#gaveUp), leavingTime).unref()
+    setTimeout(() => this.#now(this.#released), leavingTime).unref()
   }
 
   async #end(proxy: ProxyName): Promise<void> {
-    await this.#keeper.ask({ verb: 'stop', proxy }, false).catch(() => {})
-    this.#courses.delete(proxy)
-    this.#troubles.delete(proxy)
+    try {
+      await this.#keeper.ask({ verb: 'stop', proxy, now: false })
+      this.#courses.delete(proxy)
+      this.#asked.delete(proxy)
+      this.#troubles.delete(proxy)
+    } catch (error) {
+      // It lives on with what it has; the next one asks again.
+      this.#tell(proxy, (error as Error).message)
+    }
   }
 
   /** As nothing may be as it was. */

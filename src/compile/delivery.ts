@@ -56,10 +56,7 @@ function entranceElements(id: string, { name, listen }: Forward, { entrances }: 
   return [...eachPort(listen.ports)].flatMap((port, index) => {
     const local = ports[index]
     if (local === undefined) return []
-    return [
-      { set: 'proxied', key: `${id} . ${port}`, data: `${local}` },
-      { set: 'entrances', key: `${local}` },
-    ]
+    return [{ set: 'proxied', key: `${id} . ${port}`, data: `${local}` }]
   })
 }
 
@@ -171,7 +168,7 @@ function setsFor(forward: Forward, family: Family, delivery: Delivery): readonly
     case 'direct':
       return []
     case 'proxy':
-      return ['proxied', 'entrances']
+      return ['proxied']
     case 'own':
       return ['own']
     case 'refuse':

@@ -41,11 +41,6 @@ function toElement(set: string, key: string, data: string): Element {
   return layoutOf(set).data ? { set, key, data } : { set, key }
 }
 
-/** Both in one transaction; what one takes out and the other puts in is there afterwards. */
-export function together(one: Difference, other: Difference): Difference {
-  return { remove: [...one.remove, ...other.remove], add: [...one.add, ...other.add] }
-}
-
 export function isNothing({ remove, add }: Difference): boolean {
   return remove.length === 0 && add.length === 0
 }

@@ -31,7 +31,7 @@ const services = {
 }
 for (const service of Object.values(services)) await service.adopt()
 
-if (values.clear) for (const service of Object.values(services)) service.stop(true)
+if (values.clear) for (const service of Object.values(services)) await service.stop(true)
 else serve()
 
 function serve(): void {
@@ -67,7 +67,7 @@ async function answer(message: ProxyMessage): Promise<ProxyAnswerOf[ProxyMessage
     case 'tell':
       return tell(message)
     case 'stop':
-      services[message.proxy].stop()
+      await services[message.proxy].stop(message.now)
       return {}
     case 'look':
       return { proxies: Object.values(services).map(({ state }) => state) }

@@ -18,8 +18,8 @@ export const proxyMessage = z.discriminatedUnion('verb', [
     commands: z.array(z.string().regex(/^(set server|shutdown sessions server|show) [ -~]*$/)),
     text: z.string().nullable(),
   }),
-  /** Ends the proxy. Connections that it has go on until they end. */
-  z.strictObject({ verb: z.literal('stop'), proxy: proxyName }),
+  /** Ends the proxy. Connections that it has go on until they end, or end `now`. */
+  z.strictObject({ verb: z.literal('stop'), proxy: proxyName, now: z.boolean() }),
   z.strictObject({ verb: z.literal('look') }),
 ])
 

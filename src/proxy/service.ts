@@ -21,6 +21,8 @@ type Outcome = ProxyAnswerOf['run']
 
 /** A configuration of thousands of forwards takes seconds to be read. */
 const patience = 20_000
+/** So long it may take to end at once. */
+const farewell = 2000
 const shortestPause = 100
 const longestPause = 5000
 
@@ -85,11 +87,15 @@ export class Service {
     renameSync(this.#at('new'), this.#at('cfg'))
   }
 
-  /** `at once` ends its connections as well. */
-  stop(atOnce = false): void {
+  /** `now` ends its connections as well, those of former workers among them, and resolves when that is done. */
+  async stop(now: boolean): Promise<void> {
+    const living = this.#living
     this.#wanted = false
-    if (this.#living) signalProgram(this.#living.pid, atOnce ? 'SIGTERM' : this.#kind.softStop)
+    if (living) signalProgram(now ? -living.pid : living.pid, now ? 'SIGTERM' : this.#kind.softStop)
+    if (living && now) await Promise.race([living.ended, sleep(farewell)])
     rmSync(this.#at('pid'), { force: true })
+    // Keys lie nowhere but where they are needed.
+    this.#removeOld([])
     this.#living = undefined
     this.#stamp = ''
   }

@@ -67,6 +67,9 @@ test('whoever dies or is started again, connections through proxies go on and ne
   for (const one of loads) expect((await one.end()).failures).toEqual([])
   for (const one of held) expect((await one.look()).end).toBe('held')
   expect(proxies.map(([via]) => pidOf(via))).toEqual(before)
+  const sessions = () =>
+    gateway.run('sh', ['-c', `ps -o stat=,args= -g ${before.join(',')} | grep -v '^Z' || true`])
+  expect(await sessions()).toContain('haproxy')
 
   expect((await drawbridge.cli(['down', '--all'])).code).toBe(0)
   await vi.waitFor(async () => {
@@ -75,6 +78,9 @@ test('whoever dies or is started again, connections through proxies go on and ne
     const listening = await gateway.run('ss', ['-Hltn'])
     expect(listening).not.toMatch(/:6[1-4]\d{3} /)
   }, patient)
+  // Nor do their former workers go on with those who were connected.
+  expect(await sessions()).toBe('')
+  for (const one of held) expect((await one.end()).end).not.toBe('held')
   expect((await client.asks(gateway.outside, 7000)).identity).toBe('other')
   process.kill(theirs.pid, 0)
 })
