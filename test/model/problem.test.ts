@@ -41,7 +41,7 @@ describe.each(entries)('$code', ({ code, status, says, remedy }) => {
 
   test('has a code for programs, a status for HTTP and a remedy for people', () => {
     expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/)
-    expect([400, 404, 409, 500, 502, 503, 504, 507]).toContain(status)
+    expect([400, 404, 409, 429, 500, 502, 503, 504, 507]).toContain(status)
     expect(says(facts)).not.toMatch(/\.$/)
     expect(remedy(facts)).toMatch(/[.?)]$/)
     expect(remedy(facts)).not.toBe(says(facts))
