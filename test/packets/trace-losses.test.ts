@@ -1,11 +1,12 @@
 /** Where a probe is lost on this machine, and by whom: each rule is there for a moment, and without it the probe is answered. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, test as anywhere, beforeAll, describe, expect } from 'vitest'
 import { describeEnding, type Trace } from '../../src/model/trace.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
-import { type Traces, tracing } from '../lab/tracing.ts'
+import { canProbe, type Traces, tracing } from '../lab/tracing.ts'
 import { canRunUfw, startUfw } from '../lab/ufw.ts'
 
+const test = anywhere.runIf(canProbe)
 let lab: Lab
 let drawbridge: Drawbridge
 let traces: Traces

@@ -1,11 +1,12 @@
 /** What a probe leaves behind, whatever happens to the agent meanwhile: nothing. And what it cannot be used for. */
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, test as anywhere, beforeAll, beforeEach, expect } from 'vitest'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
-import { type Traces, tracing } from '../lab/tracing.ts'
+import { canProbe, type Traces, tracing } from '../lab/tracing.ts'
 
+const test = anywhere.runIf(canProbe)
 let lab: Lab
 let drawbridge: Drawbridge
 let traces: Traces
