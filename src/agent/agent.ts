@@ -15,7 +15,7 @@ import { areContainers } from './containing.ts'
 import { outsideOf } from './exposing.ts'
 import { follower, repairer } from './guarding.ts'
 import { type Repair, RepairBook } from './healing.ts'
-import { Holding } from './holding.ts'
+import { Holding, type Step } from './holding.ts'
 import { Keeper } from './keeper.ts'
 import { type Learned, nothingLearned } from './learning.ts'
 import { readLocated } from './locating.ts'
@@ -152,8 +152,7 @@ export class Agent {
   /** Follows the machine: it costs a reading of the routes while nothing has changed. */
   async follow(): Promise<undefined> {
     const outside = await outsideOf(this.#machine)
-    const generation = this.#holds
-    if (generation === null || outside.join() === this.#outside.join()) return
+    if (this.#holds === null || outside.join() === this.#outside.join()) return
     // As it was, so that the next look finds the same difference and tries again.
     await this.#carry(this.#holding.takeOutside(outside), () => this.#holding.takeOutside(this.#outside))
     this.#outside = outside
@@ -172,17 +171,16 @@ export class Agent {
     if (this.#holds === null) return
     await this.#machine.proxying.prepare(this.#holding)
     if (isNothing(difference)) return
-    const otherwise = present.some(namesContainer)
-    const boots = areContainers(news) ? 'nothing new' : otherwise ? 'otherwise' : 'the same'
+    const changed = present.some(namesContainer) ? 'otherwise' : 'the same'
+    const boots = areContainers(news) ? 'nothing new' : changed
     await this.#carry(difference, () => this.#holding.learn(before), boots)
     await this.#mend({ former, present, unknown: false })
   }
 
   /** Writes what differs within a generation, into the boot file too; what fails is taken back by `revert`. */
   async #carry(difference: Difference, revert: () => void, boots: Boots = 'the same'): Promise<void> {
-    const generation = this.#holds
+    const [generation, skeleton] = [this.#holds, this.#keeper.skeleton]
     if (generation === null) return
-    const skeleton = this.#keeper.skeleton
     try {
       await this.#keeper.write(this.#holding, difference)
     } catch (error) {
@@ -231,7 +229,7 @@ export class Agent {
     if (base === null || this.#holds !== base) return { outcome: 'whole-wanted', ended: 0 }
     const skeleton = this.#keeper.skeleton
     const used = this.#holding.used()
-    const step = this.#holding.step(message)
+    const step = this.#stepTo(message)
     this.#holds = null
     const shielding = await shield(this.#machine, this.#holding, false)
     await this.#keeper.widen(this.#holding, used, shutMore(this.#holding))
@@ -251,11 +249,20 @@ export class Agent {
     return { outcome: changed ? 'written' : 'already-so', ended }
   }
 
+  /** What is no problem of a value may have been taken over in part: then the next message must be whole. */
+  #stepTo(message: PutMessage): Step {
+    try {
+      return this.#holding.step(message)
+    } catch (error) {
+      if (!(error instanceof Problem)) this.#holds = null
+      throw error
+    }
+  }
+
   #wholeBoot() {
-    const { register } = this.#holding
     const elements = printDifference({ remove: [], add: this.#holding.lasting() })
     return {
-      text: this.#keeper.lasting(this.#holding) + elements + printTold(tell(register)),
+      text: this.#keeper.lasting(this.#holding) + elements + printTold(tell(this.#holding.register)),
       families: this.#holding.families(),
       expiring: this.#holding.expiring(),
     }

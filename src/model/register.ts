@@ -7,7 +7,9 @@ import { defaultSettings, type Settings, type Written } from './gateway.ts'
 import { printRate } from './limits.ts'
 import { printListen } from './listen.ts'
 import { Openings } from './openings.ts'
+import { countPorts } from './ports.ts'
 import { Problem, shown } from './problem.ts'
+import { openingShared } from './sharing.ts'
 import type { List } from './sources.ts'
 
 /** What a command wants different. A forward in `put` replaces the one of its name. */
@@ -38,6 +40,9 @@ export const asKept: Circumstances = { privileged: true, ours: new Set() }
 /** Each distinct limit is one rule in the kernel that a new connection may have to walk past. */
 const mostDistinctLimits = 64
 
+/** Proxies take forwards up at ports of this machine, of which so many are theirs (compile/entrances.ts). */
+const mostProxiedPorts = 4000
+
 export class Register {
   readonly #forwards = new Map<string, Forward>()
   readonly #lists = new Map<string, List>()
@@ -45,6 +50,8 @@ export class Register {
   readonly #targeting = new Targeting()
   /** How many forwards have each limit. */
   readonly #limits = { new_per_source: new Map<string, number>(), open_per_source: new Map<string, number>() }
+  /** How many forwards go through a proxy by each of so many ports. */
+  readonly #proxied = new Map<string, number>()
   #settings: Settings = defaultSettings
 
   get settings(): Settings {
@@ -179,7 +186,11 @@ export class Register {
     for (const forward of this.#forwards.values()) this.#judgeSources(forward)
   }
 
-  #count({ limits: { newPerSource, openPerSource } }: Forward, by: 1 | -1): void {
+  #count(forward: Forward, by: 1 | -1): void {
+    const { name, via, listen } = forward
+    const { newPerSource, openPerSource } = forward.limits
+    if (via && listen.kind === 'ports')
+      add(this.#proxied, `${countPorts(listen.ports)} ${openingShared(forward) ?? name}`, by)
     const { new_per_source: rates, open_per_source: opens } = this.#limits
     if (newPerSource) add(rates, printRate(newPerSource), by)
     if (openPerSource) add(opens, String(openPerSource), by)
@@ -190,6 +201,8 @@ export class Register {
       if (this.#limits[what].size > mostDistinctLimits)
         throw Problem.of('too-many-limits', { what, most: mostDistinctLimits })
     }
+    const proxied = [...this.#proxied.keys()].reduce((sum, key) => sum + Number.parseInt(key, 10), 0)
+    if (proxied > mostProxiedPorts) throw Problem.of('too-many-proxied', { most: mostProxiedPorts })
   }
 }
 

@@ -1,9 +1,17 @@
 /** All forwards together: a change holds whole, or nothing of it does. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseForward } from '../../src/model/forward.ts'
+import { type Forward, parseForward } from '../../src/model/forward.ts'
 import { defaultSettings, parseGateway, parseList } from '../../src/model/gateway.ts'
-import { type Change, changeTo, isEmpty, noChange, Register, sameForward } from '../../src/model/register.ts'
+import {
+  asKept,
+  type Change,
+  changeTo,
+  isEmpty,
+  noChange,
+  Register,
+  sameForward,
+} from '../../src/model/register.ts'
 import { gateways, holds, nowhere, registerOf } from './arbitrary.ts'
 import { expectClean, must, problemOf } from './problems.ts'
 
@@ -235,4 +243,23 @@ test('from any gateway to any other: refused, nothing changed; taken, it is as i
     },
     100,
   )
+})
+
+test('forwards through proxies have at most as many ports as proxies have here; those that share an opening count once', () => {
+  const proxied = (at: number, ports: string, own: object = {}) =>
+    parseForward({ name: `f${at}`, listen: `tcp/${ports}`, to: '10.0.0.5:80', via: 'haproxy', ...own })
+  const many = (count: number) =>
+    Array.from({ length: count }, (_, at) => proxied(at, `${2000 + at * 100}-${2099 + at * 100}`))
+  const sharing = Array.from({ length: 50 }, (_, at) =>
+    proxied(100 + at, '1443', { sni: `host${at}.example.org` }),
+  )
+  const register = new Register()
+  const check = (put: readonly Forward[]) => register.check({ ...noChange, put }, asKept)
+  check(many(40))
+  check([...many(39), ...sharing])
+  expect(problemOf(() => check(many(41))).code).toBe('too-many-proxied')
+  register.apply({ ...noChange, put: many(40) }, asKept)
+  expect(problemOf(() => check(sharing.slice(0, 1))).code).toBe('too-many-proxied')
+  register.apply({ ...noChange, remove: ['f0'] }, asKept)
+  check(sharing)
 })

@@ -101,6 +101,12 @@ export const changeProblems = {
     says: ({ based, now }) => `the change was made on generation ${based}, but the gateway is at ${now}`,
     remedy: () => 'Look at what changed (drawbridge list) and make the change again.',
   }),
+  'too-many-proxied': entry<{ most: number }>({
+    status: 400,
+    says: ({ most }) => `via: more than ${most} ports of forwards through proxies on one gateway`,
+    remedy: () =>
+      'Forward with fewer ports through a proxy; without via the kernel takes as many as there are.',
+  }),
   'too-many-limits': entry<{ what: string; most: number }>({
     status: 400,
     says: ({ what, most }) => `limits: more than ${most} different values of ${what} on one gateway`,
