@@ -1,6 +1,6 @@
 /** Certificates from files, for proxies that end TLS. What is not a certificate with its key is not handed on. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import type { Certificate } from '../model/via.ts'
 
 const largest = 1024 * 1024
@@ -17,15 +17,34 @@ export function readCertificate({ certificate, key }: Certificate): string {
   return `${pems.join('')}${secret.export({ type: 'pkcs8', format: 'pem' })}`
 }
 
+/**
+ * Whoever names a file need not mean well: a pipe would keep us waiting, a device has no end, and to open some does something.
+ * What a file of /proc has to say is told by no size, so the reading ends by itself.
+ */
 function readText(path: string): string {
   try {
-    if (statSync(path).size > largest) throw new Error('it is too large')
-    return readFileSync(path, 'utf8')
+    if (!statSync(path).isFile()) throw new Error('it is not a file')
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+    try {
+      if (!fstatSync(file).isFile()) throw new Error('it is not a file')
+      return readUpTo(file, largest)
+    } finally {
+      closeSync(file)
+    }
   } catch (error) {
     throw new Error(
       `${path} cannot be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`,
     )
   }
+}
+
+function readUpTo(file: number, most: number): string {
+  const bytes = Buffer.alloc(most + 1)
+  let length = 0
+  for (let more = -1; more !== 0 && length <= most; length += more)
+    more = readSync(file, bytes, length, bytes.length - length, null)
+  if (length > most) throw new Error('it is too large')
+  return bytes.toString('utf8', 0, length)
 }
 
 /** The words of OpenSSL may quote what it has read. */

@@ -3,7 +3,13 @@ import { writeSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readLines } from '../lines.ts'
-import type { ProxyAnswerOf, ProxyMessage, ProxyReply } from '../proxy/protocol.ts'
+import {
+  type ProxyAnswerOf,
+  type ProxyMessage,
+  type ProxyReply,
+  proxyAnswers,
+  proxyReply,
+} from '../proxy/protocol.ts'
 
 export interface ProxyKeeper {
   /** Rejects with its words, or when it cannot be reached. Calls it when it does not run, unless told not to. */
@@ -17,6 +23,8 @@ export interface ProxyKeeper {
 /** Of a start of its process, on a machine with other things to do. */
 const patience = 15_000
 const answerPatience = 60_000
+/** The counts of some thousand servers of HAProxy. */
+const longestLine = 64 * 1024 * 1024
 
 export function proxyKeeperAt(path: string, callIt: () => void): ProxyKeeper {
   const waiting = new Map<number, (reply: ProxyReply | undefined) => void>()
@@ -47,8 +55,9 @@ export function proxyKeeperAt(path: string, callIt: () => void): ProxyKeeper {
     socket = opened
     opened.unref()
     opened.on('close', () => lost(opened))
-    readLines(opened, Number.POSITIVE_INFINITY, (line) => {
-      const reply = JSON.parse(line) as ProxyReply
+    readLines(opened, longestLine, (line) => {
+      const reply = readReply(line)
+      if (!reply) return opened.destroy()
       waiting.get(reply.id)?.(reply)
       waiting.delete(reply.id)
     })
@@ -70,9 +79,18 @@ export function proxyKeeperAt(path: string, callIt: () => void): ProxyKeeper {
       })
       if (!reply) throw new Error('the keeper of proxies has gone')
       if ('failure' in reply) throw new Error(reply.failure)
-      return reply.answer as never
+      return proxyAnswers[message.verb].parse(reply.answer) as never
     },
     onAway: (listener) => void listeners.push(listener),
+  }
+}
+
+/** Whoever breaks into a proxy is the keeper's user, and may answer in its place. */
+function readReply(line: string): ProxyReply | undefined {
+  try {
+    return proxyReply.safeParse(JSON.parse(line)).data
+  } catch {
+    return undefined
   }
 }
 

@@ -26,29 +26,36 @@ export const proxyMessage = z.discriminatedUnion('verb', [
 export type ProxyMessage = z.infer<typeof proxyMessage>
 
 /** How it is with one proxy. */
-export interface ProxyState {
-  readonly proxy: z.infer<typeof proxyName>
-  readonly running: boolean
+const proxyState = z.strictObject({
+  proxy: proxyName,
+  running: z.boolean(),
   /** The stamp of the configuration that it runs with; '' while it does not. */
-  readonly stamp: string
+  stamp: z.string(),
   /** Why it ended by itself last, and when; '' when it has not. */
-  readonly died: string
-  readonly diedAt: string
-  readonly deaths: number
-}
+  died: z.string(),
+  diedAt: z.string(),
+  deaths: z.int(),
+})
 
-export interface ProxyAnswerOf {
+export type ProxyState = Readonly<z.infer<typeof proxyState>>
+
+export const proxyAnswers = {
   /** `refused`: what was running runs on. `words`: why. */
-  readonly run: { readonly outcome: 'running' | 'refused' | 'missing'; readonly words: string }
+  run: z.strictObject({ outcome: z.enum(['running', 'refused', 'missing']), words: z.string() }),
   /** What it answered to each. */
-  readonly tell: { readonly answers: readonly string[] }
-  readonly stop: Record<never, never>
-  readonly look: { readonly proxies: readonly ProxyState[] }
-}
+  tell: z.strictObject({ answers: z.array(z.string()).readonly() }),
+  stop: z.strictObject({}),
+  look: z.strictObject({ proxies: z.array(proxyState).readonly() }),
+} as const satisfies Readonly<Record<ProxyMessage['verb'], z.ZodType>>
 
-export type ProxyReply =
-  | { readonly id: number; readonly answer: ProxyAnswerOf[keyof ProxyAnswerOf] }
-  | { readonly id: number; readonly failure: string }
+export type ProxyAnswerOf = { readonly [Verb in ProxyMessage['verb']]: z.infer<(typeof proxyAnswers)[Verb]> }
+
+export const proxyReply = z.union([
+  z.strictObject({ id: z.int(), answer: z.unknown() }),
+  z.strictObject({ id: z.int(), failure: z.string() }),
+])
+
+export type ProxyReply = z.infer<typeof proxyReply>
 
 /** Where things lie in the directory of the proxies. */
 export const keeperSocket = 'keeper.sock'
