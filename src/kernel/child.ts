@@ -1,6 +1,6 @@
 /** Programs that live on: started without a shell, in a session of their own, and outliving whoever started them. */
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Living {
@@ -43,6 +43,20 @@ function runsWith(pid: number, words: readonly string[]): boolean {
   } catch {
     return false
   }
+}
+
+/** Whether there are processes of this name, and of ours, in the session of a program, be it still there itself or not. */
+export function hasSession(pid: number, name: string): boolean {
+  return readdirSync('/proc').some((entry) => {
+    try {
+      if (!/^\d+$/.test(entry) || statSync(`/proc/${entry}`).uid !== process.getuid?.()) return false
+      // proc(5): pid (name) state parent group session
+      const [, found, rest = ''] = /\((.*)\) (.*)/.exec(readFileSync(`/proc/${entry}/stat`, 'latin1')) ?? []
+      return found === name && rest.split(' ')[3] === String(pid) && !rest.startsWith('Z')
+    } catch {
+      return false
+    }
+  })
 }
 
 /** Tells a program, or all of its session; one that has gone meanwhile is no failure. */

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { adoptProgram, type Living, signalProgram, startProgram } from '../kernel/child.ts'
+import { adoptProgram, hasSession, type Living, signalProgram, startProgram } from '../kernel/child.ts'
 import { runProgram } from '../kernel/run.ts'
 import type { Kind } from './kinds.ts'
 import type { ProxyAnswerOf, ProxyMessage, ProxyState } from './protocol.ts'
@@ -50,8 +50,13 @@ export class Service {
   /** Takes over one that an earlier keeper has started, if it lives. */
   async adopt(): Promise<void> {
     const pid = Number(readOr(this.#at('pid'), '0'))
-    const living = pid > 0 ? adoptProgram(pid, [this.#kind.name, this.#at('cfg')]) : undefined
-    if (!living) return
+    if (pid <= 0) return
+    const living = adoptProgram(pid, [this.#kind.name, this.#at('cfg')])
+    if (!living) {
+      // Workers of nginx go on without their master, which nobody can tell anything then; they keep who is connected.
+      if (hasSession(pid, this.#kind.name)) signalProgram(-pid, this.#kind.softStop)
+      return
+    }
     this.#wanted = true
     this.#stamp = await this.#kind.stamp(this.#directory)
     this.#watch(living)
@@ -90,8 +95,10 @@ export class Service {
   /** `now` ends its connections as well, those of former workers among them, and resolves when that is done. */
   async stop(now: boolean): Promise<void> {
     const living = this.#living
+    const pid = Number(readOr(this.#at('pid'), '0'))
     this.#wanted = false
-    if (living) signalProgram(now ? -living.pid : living.pid, now ? 'SIGTERM' : this.#kind.softStop)
+    if (living && !now) signalProgram(living.pid, this.#kind.softStop)
+    if (now && pid > 0 && hasSession(pid, this.#kind.name)) signalProgram(-pid, 'SIGTERM')
     if (living && now) await Promise.race([living.ended, sleep(farewell)])
     rmSync(this.#at('pid'), { force: true })
     // Keys lie nowhere but where they are needed.

@@ -85,6 +85,30 @@ test('whoever dies or is started again, connections through proxies go on and ne
   process.kill(theirs.pid, 0)
 })
 
+test('workers of an nginx whose master and keeper were killed keep their connections and give up the ports', {
+  timeout: 60_000,
+}, async (t) => {
+  const lab = await startLab(t)
+  const { client, gateway, server, other } = lab
+  await server.answers('tcp', 80)
+  await other.answers('tcp', 80)
+  const drawbridge = await startDrawbridge(lab)
+  const opens = (to: string) =>
+    drawbridge.api.apply({
+      gateway: { version: 1, forwards: [{ name: 'web', listen: 'tcp/8000', to, via: 'nginx' }] },
+    })
+  await opens(server.at(80))
+  const held = await client.holds(gateway.outside, 8000)
+  const master = Number(readFileSync(join(drawbridge.state, 'run', 'proxy', 'nginx.pid'), 'utf8'))
+  await drawbridge.kill9('proxies')
+  process.kill(master, 'SIGKILL')
+  await opens(other.at(80))
+  await vi.waitFor(async () => {
+    expect((await client.asks(gateway.outside, 8000)).identity).toBe('other')
+  }, patient)
+  expect((await held.end()).end).toBe('held')
+})
+
 test.runIf(canRunUfw)(
   'where ufw denies what comes in, its sources alone get to a forward through a proxy',
   { timeout: 120_000 },
