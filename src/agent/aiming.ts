@@ -54,9 +54,27 @@ export async function aim(place: Place, holding: Holding, wanted: Wanted): Promi
   const opening = openingOf(forward, family, wanted)
   const by = await arrivalOf(place, forward, source)
   const destination = destinationOf(forward, local, family, by)
-  const sourcePort = randomInt(firstPort, afterLastPort)
-  const probe = { family, ...opening, source: source.text, sourcePort, destination, by }
-  return { ...probe, size: sizeOf(wanted.size, smallest(probe)) }
+  const size = sizeOf(wanted.size, smallest({ family, protocol: opening.protocol }))
+  const probe = { family, ...opening, source: source.text, destination, by, size }
+  return unlikeOthers(place.door, probe, forward.name)
+}
+
+const mostTries = 100
+
+/**
+ * From a port by which its source has no connection there: the answers of that one would be kept here, and connection
+ * tracking would be told to forget it.
+ */
+async function unlikeOthers(
+  door: Pick<Door, 'isTracked'>,
+  probe: Omit<Probe, 'sourcePort'>,
+  name: string,
+): Promise<Probe> {
+  for (let tries = 0; tries < mostTries; tries += 1) {
+    const one = { ...probe, sourcePort: randomInt(firstPort, afterLastPort) }
+    if (!(await door.isTracked(one))) return one
+  }
+  throw Problem.of('trace-no-opening', { name, why: `${probe.source} has connections by too many ports` })
 }
 
 /** The address that the forward names, or the first of the interface by which the packet comes. */

@@ -89,6 +89,7 @@ export async function openDoor(): Promise<Door> {
     letGo: ask('letGo'),
     ownProbe: ask('ownProbe'),
     letGoProbe: ask('letGoProbe'),
+    isTracked: ask('isTracked'),
     endProbe: ask('endProbe'),
     wayIn: ask('wayIn'),
     chains: ask('chains'),

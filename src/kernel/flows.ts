@@ -167,6 +167,23 @@ export function remarkFlow(netlink: Netlink, flow: TrackedFlow, from: Mark, to: 
   })
 }
 
+/** Whether connection tracking knows a connection of exactly these ends: then it is somebody else's. */
+export function isTracked(
+  netlink: Netlink,
+  { family: of, handle }: ReturnType<typeof trackedProbe>,
+): boolean {
+  const original = handle[flowAttributes.original] ?? Buffer.alloc(0)
+  const request = single(GET, NLM_F_ACK, of === 4 ? family.ipv4 : family.ipv6, (to) =>
+    to.nested(flowAttributes.original, original),
+  )
+  try {
+    return netlink.request(request, 'looking for a connection').length > 0
+  } catch (error) {
+    if (error instanceof KernelError && error.errno === ENOENT) return false
+    throw error
+  }
+}
+
 function tell(
   netlink: Netlink,
   type: number,

@@ -16,7 +16,7 @@ import { readDenials } from './denials/reading.ts'
 import { destroyLocal } from './destroying.ts'
 import { untorn } from './dump.ts'
 import { readFilters } from './filters/reading.ts'
-import { endFlow, readFlows, remarkFlow, type TrackedFlow, trackedProbe } from './flows.ts'
+import { endFlow, isTracked, readFlows, remarkFlow, type TrackedFlow, trackedProbe } from './flows.ts'
 import { readHolders } from './holders.ts'
 import { openNft, openOwner } from './libnftables.ts'
 import { readLinks, readPrograms } from './links.ts'
@@ -109,6 +109,8 @@ const calls = {
   /** The same, for the table of a probe. */
   ownProbe: (text: string) => prober.own(text),
   letGoProbe: () => prober.letGo(),
+  /** Whether somebody has a connection that a probe would be taken for. */
+  isTracked: (probe: Probe) => isTracked(netlink, trackedProbe(probe)),
   /** What connection tracking remembers of a probe. */
   endProbe: (probe: Probe) => endFlow(netlink, trackedProbe(probe)),
   /** Where routing would send a packet that comes in. */

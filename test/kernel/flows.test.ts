@@ -100,3 +100,30 @@ test('a translated one has the target that answers', async () => {
   const flow = (await seen()).find(({ port }) => port === 5005)
   expect(flow).toMatchObject({ destination: '127.0.0.1', target: '127.0.0.2', targetPort: 5006 })
 })
+
+test('a probe from a port by which its source has a connection already would be taken for it', async () => {
+  const socket = createSocket('udp4')
+  await new Promise<void>((resolve) => socket.bind(50_007, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => socket.send('hello', 5009, '127.0.0.1', () => resolve()))
+  const probe = {
+    family: 4,
+    protocol: 'udp',
+    source: '127.0.0.1',
+    sourcePort: 50_007,
+    destination: '127.0.0.1',
+    port: 5009,
+    by: 'lo',
+    size: null,
+  } as const
+  expect(await door.isTracked(probe)).toBe(true)
+  for (const other of [
+    { sourcePort: 50_008 },
+    { port: 5010 },
+    { protocol: 'tcp' },
+    { source: '127.0.0.2' },
+  ] as const)
+    expect(await door.isTracked({ ...probe, ...other })).toBe(false)
+  await door.endProbe(probe)
+  expect(await door.isTracked(probe)).toBe(false)
+  socket.close()
+})

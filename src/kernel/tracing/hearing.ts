@@ -19,6 +19,8 @@ const [SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTRACE] = [270, 1, 9]
 const MSG_DONTWAIT = 0x40
 const TRACE = (10 << 8) | 17
 const bufferBytes = 4 * 1024 * 1024
+/** Somebody else may have the kernel trace all packets of a busy machine, faster than they are read. */
+const mostAtOnce = 256
 const part = {
   table: 1,
   chain: 2,
@@ -66,9 +68,9 @@ export function openHearing(since: () => number): Hearing {
       const steps: TraceStep[] = []
       let length = await wait()
       const at = performance.now() - since()
-      while (length > 0) {
+      for (let count = 1; length > 0; count += 1) {
         steps.push(...readSteps(incoming.subarray(0, length), at))
-        length = recv(fd, incoming, incoming.length, MSG_DONTWAIT)
+        length = count < mostAtOnce ? recv(fd, incoming, incoming.length, MSG_DONTWAIT) : 0
       }
       return steps
     },

@@ -3,7 +3,7 @@ import type { Probe } from '../../model/trace/step.ts'
 import type { Door } from '../door.ts'
 import { NETLINK_ROUTE, type Netlink, openNetlink } from '../netlink.ts'
 import { isIngress } from '../ruleset.ts'
-import { openProbeDevice } from './device.ts'
+import { openProbeDevice, type ProbeDevice } from './device.ts'
 import { exchange, type Manner, type Told } from './exchange.ts'
 import { openHearing } from './hearing.ts'
 import { tableOf } from './table.ts'
@@ -25,14 +25,15 @@ export function openProber(door: Door): Prober {
     await before
     routes ??= openNetlink(bufferBytes, NETLINK_ROUTE)
     let began = performance.now()
-    const device = openProbeDevice(routes, probe.by)
     const hearing = openHearing(() => began)
+    let device: ProbeDevice | undefined
     const letGo = async () => {
       hearing.close()
       await door.letGoProbe()
-      await device.close()
+      await device?.close()
     }
     try {
+      device = openProbeDevice(routes, probe.by)
       await door.ownProbe(tableOf(probe, (await door.chains()).some(isIngress)))
       began = performance.now()
       const told = await exchange(device, hearing, probe, manner)
