@@ -6,6 +6,7 @@
 import type { Flow } from '../compile/flows.ts'
 import { diagAddress, diagRequest, families } from './listeners.ts'
 import { KernelError, type Netlink } from './netlink.ts'
+import { readLocalAddresses } from './services.ts'
 
 const SOCK_DESTROY = 21
 const NLM_F_REQUEST_ACK = 0x5
@@ -22,14 +23,17 @@ const requestId = 24
 /** Gone meanwhile, become another, or a kernel without CONFIG_INET_DIAG_DESTROY. */
 const harmless: readonly number[] = [2, 116, 95]
 
-/** Those among the flows that no rule translates and a socket of this machine answers. */
+/**
+ * Those among the flows that a socket of this machine answers: no rule translates them, or one has led them to a proxy here,
+ * which would otherwise be told nothing until it next says something.
+ */
 export function destroyLocal(netlink: Netlink, flows: readonly Flow[]): void {
+  const ours = new Set(readLocalAddresses().map(({ text }) => text))
   const local = flows.filter(
-    ({ protocol, destination, port, target, targetPort }) =>
-      protocol === 'tcp' && destination === target && port === targetPort,
+    ({ protocol, destination, target }) => protocol === 'tcp' && (destination === target || ours.has(target)),
   )
-  const keys = new Set(local.map((flow) => keyOf(flow.source, flow.sourcePort, flow.destination, flow.port)))
-  for (const port of new Set(local.map((flow) => flow.port))) {
+  const keys = new Set(local.map((flow) => keyOf(flow.source, flow.sourcePort, flow.target, flow.targetPort)))
+  for (const port of new Set(local.map((flow) => flow.targetPort))) {
     // A socket of IPv6 may hold a connection of IPv4.
     for (const family of [4, 6] as const) {
       const request = diagRequest(families[family], tcp, connected, port)

@@ -77,3 +77,39 @@ test.for([
     )
   },
 )
+
+test.for(['haproxy', 'nginx'] as const)(
+  'a lockdown ends connections through %s at the proxy too, though nobody says anything',
+  {
+    timeout: 90_000,
+  },
+  async (via, t) => {
+    const lab = await startLab(t)
+    const { client, gateway, server } = lab
+    await server.answers('tcp', 80)
+    const drawbridge = await startDrawbridge(lab)
+    await drawbridge.api.open({ forward: { name: 'web', listen: 'tcp/8000', to: server.at(80), via } })
+    // They never say anything, so that nothing of theirs is refused.
+    for (const to of [`TCP:${gateway.outside}:8000`, `TCP:[${gateway.outside6}]:8000`])
+      client.spawn('socat', [to, 'EXEC:sleep 60'])
+    const sessions = async () =>
+      (
+        await gateway.run('ss', [
+          '-Htn',
+          'state',
+          'established',
+          'sport',
+          '>=',
+          ':61000',
+          'sport',
+          '<=',
+          ':61100',
+        ])
+      )
+        .split('\n')
+        .filter((line) => line !== '').length
+    await vi.waitFor(async () => expect(await sessions()).toBe(2), patient)
+    await drawbridge.cli(['lockdown', '--confirm', '0'])
+    await vi.waitFor(async () => expect(await sessions()).toBe(0), patient)
+  },
+)
