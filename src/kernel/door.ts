@@ -65,6 +65,7 @@ export async function openDoor(): Promise<Door> {
     defaultInterfaces: ask('defaultInterfaces'),
     way: ask('way'),
     refusal: ask('refusal'),
+    routesBySource: ask('routesBySource'),
     carriers: ask('carriers'),
     neighbour: ask('neighbour'),
     isNeighbourFixed: ask('isNeighbourFixed'),

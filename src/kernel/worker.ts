@@ -23,6 +23,7 @@ import { readLinks, readPrograms } from './links.ts'
 import { readListeners } from './listeners.ts'
 import { NETLINK_ROUTE, NETLINK_SOCK_DIAG, openNetlink } from './netlink.ts'
 import { readOthers } from './others/reading.ts'
+import { routesBySource } from './policy.ts'
 import { readReturnPaths } from './returning.ts'
 import { readDefaultInterfaces } from './routes.ts'
 import { type ChainInfo, readChains, readRules } from './ruleset.ts'
@@ -65,6 +66,8 @@ const calls = {
   way: (address: Address) => findWay(routes, address),
   /** Why there is no way; null when there is one. */
   refusal: (address: Address) => findRefusal(routes, address),
+  /** Whether the way of a packet depends on who sends it. */
+  routesBySource: () => routesBySource(routes),
   /** Every interface. */
   carriers: (): Carrier[] => readCarriers(routes),
   neighbour: (way: Way) => readNeighbour(routes, way),

@@ -111,7 +111,7 @@ export interface Examination {
   readonly mostTracked: number
   readonly buckets: number
   readonly endpoints: readonly EndpointExam[]
-  /** A rule of others may keep this machine from asking them. */
+  /** A rule of others may keep this machine from asking them, or lead what it sends another way than what it forwards. */
   readonly hindered: boolean
   readonly flows: FlowsExam
   readonly losses: Losses

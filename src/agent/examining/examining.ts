@@ -89,7 +89,7 @@ export async function examine(
     mostTracked: most,
     buckets,
     endpoints,
-    hindered: isHindered(filters),
+    hindered: isHindered(filters) || (await door.routesBySource()),
     flows: flowsExamined(await flowsOf(door, mark, forward), flows, client),
     losses: difference(readLosses(), losses),
     machine: { ...readLoad(), ...spentOf(ticks), memory: readPressure() },
