@@ -60,6 +60,17 @@ async function tracks({ lab }: Scene, entries: string): Promise<void> {
 
 export const moreHere: readonly Fault[] = [
   {
+    name: 'its time is over',
+    code: 'gone',
+    inject: async ({ drawbridge }) => {
+      const expires = new Date(Date.now() + 1500).toISOString()
+      const forward = { name: 'web', listen: 'tcp/8080', to: '10.0.0.5:80', expires }
+      await drawbridge.api.apply({ gateway: { version: 1, forwards: [forward] } })
+      await sleep(2500)
+    },
+    mend: ({ drawbridge }) => again(drawbridge, {}),
+  },
+  {
     name: 'the list of its sources is empty',
     code: 'nobody-admitted',
     inject: (scene) => withList(scene, []),
