@@ -256,3 +256,18 @@ describe.each([
     await vi.waitFor(async () => expect(await status()).not.toContain('does not serve its forwards'), patient)
   })
 })
+
+test('HAProxy tells it in the binary version 2 as well', async () => {
+  const { client, gateway, server } = lab
+  const listen = 'tcp/8460'
+  await drawbridge.api.open({ forward: { via: 'haproxy', listen, to: server.at(7), proxy_protocol: 'v2' } })
+  const options = { halfClose: true, fromPort: 28_460 } as const
+  const said = Buffer.from(await client.exchanges(gateway.outside, 8460, 'hello', options), 'latin1')
+  // The header of proxy-protocol.txt, section 2.2: signature, version 2 and PROXY, TCP over IPv4, length, addresses, ports.
+  expect(said.subarray(0, 12).toString('latin1')).toBe('\r\n\r\n\0\r\nQUIT\n')
+  expect([...said.subarray(12, 14)]).toEqual([0x21, 0x11])
+  const end = 16 + said.readUInt16BE(14)
+  expect([...said.subarray(16, 24)]).toEqual([203, 0, 113, 2, 203, 0, 113, 1])
+  expect(said.readUInt16BE(24)).toBe(28_460)
+  expect(said.subarray(end).toString()).toBe('hello')
+})
