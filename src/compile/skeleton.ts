@@ -60,6 +60,7 @@ export function skeletonOf(facts: SkeletonFacts): Skeleton {
       { name: 'forwarded', rules: [...used.flatMap(banRules), ...forwarded(facts.mark, used)] },
       { name: 'guard', rules: ['meta priority @restricted jump sources', ...used.flatMap(limitRules)] },
       { name: 'sources', rules: [...used.flatMap(allowRules), 'meta priority @refused drop', 'drop'] },
+      ...(used.some(({ kind }) => kind === 'refusing') ? [{ name: 'refusing', rules: refusing }] : []),
       ...(used.some(({ kind }) => kind === 'members')
         ? [{ name: 'members', rules: used.flatMap(memberRules) }]
         : []),
@@ -120,7 +121,7 @@ function forwarded({ value, mask }: Mark, used: readonly NamedSet[]): string[] {
   const has = (kind: NamedSet['kind']) => used.some((set) => set.kind === kind)
   return [
     'meta priority @guarded jump guard',
-    ...(has('refusing') ? refusing : []),
+    ...(has('refusing') ? ['meta priority . meta nfproto @refusing goto refusing'] : []),
     `ct mark set ct mark & ${hex(~mask >>> 0)} | ${hex(value)}`,
     // Its counter and our mark are all that a service of this machine needs.
     ...(has('own') ? ['meta priority @own accept'] : []),
@@ -129,9 +130,9 @@ function forwarded({ value, mask }: Mark, used: readonly NamedSet[]): string[] {
     // Without the family first, the look-up of the other family's map would be made, and counted, all the same.
     'meta nfproto ipv4 dnat ip to meta priority . meta l4proto . th dport map @targets4',
     'meta nfproto ipv6 dnat ip6 to meta priority . meta l4proto . th dport map @targets6',
+    ...used.flatMap(poolRules),
     'meta nfproto ipv4 dnat ip to meta priority map @ping_targets4',
     'meta nfproto ipv6 dnat ip6 to meta priority map @ping_targets6',
-    ...used.flatMap(poolRules),
   ]
 }
 
@@ -139,10 +140,7 @@ function forwarded({ value, mask }: Mark, used: readonly NamedSet[]): string[] {
  * Nobody is there to take it, and the client should know at once. The kernel rejects in prerouting since 5.9 (commit
  * f53b9b0bdc59), and lets a chain of type nat do so as it asks for the hook alone (nft_reject_validate).
  */
-const refusing = [
-  'meta priority . meta nfproto @refusing meta l4proto tcp reject with tcp reset',
-  'meta priority . meta nfproto @refusing reject',
-]
+const refusing = ['meta l4proto tcp reject with tcp reset', 'reject']
 
 /** The member's number takes the place of the forward's. One rule for all pools of a size; a pool that is none of it goes on. */
 function poolRules(set: NamedSet): string[] {

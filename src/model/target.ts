@@ -26,10 +26,9 @@ export function parseTarget(field: string, written: TargetDocument, listen: List
   const { text, weight = 1, drain = false } = inParts(written)
   const { host, ports } = splitTarget(field, text)
   const destination = parseDestination(field, text, host, via !== null)
-  const value = shown(text)
   const family = listenFamily(listen)
   if (!via && destination.kind === 'address' && family !== undefined && family !== destination.address.family)
-    throw Problem.of('target-family', { field, value, listen: printListen(listen) })
+    throw Problem.of('target-family', { field, value: shown(text), listen: printListen(listen) })
   if (!Number.isInteger(weight) || weight < 1 || weight > heaviest) {
     const expected = `a whole number from 1 to ${heaviest}`
     throw Problem.of('bad-value', { field: `${field}.weight`, value: shown(weight), expected })
