@@ -6,17 +6,13 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import koffi from 'koffi'
 import { type Family, type Prefix, readPrefix } from '../model/address.ts'
 import type { Bridge } from '../model/bridge.ts'
 import type { Netlink } from './netlink.ts'
 import { attributeIn, attributes } from './nfnetlink.ts'
-
-const libc = koffi.load('libc.so.6')
-const indexToName = libc.func('const char *if_indextoname(uint32_t index, _Out_ uint8_t *name)')
+import { dumpRequest, interfaceName } from './rtnetlink.ts'
 
 const RTM_GETLINK = 18
-const NLM_F_REQUEST_DUMP = 0x301
 const AF_BRIDGE = 7
 const linkMessageLength = 16
 const link = { bridge: 10, port: 12 } as const
@@ -47,16 +43,12 @@ function networkIn(cidr: string | null, families: readonly Family[]): Prefix | u
 
 /** Those with at least one port that is not in hairpin mode. */
 function bridgesKeepingBack(netlink: Netlink): readonly string[] {
-  const request = Buffer.alloc(16 + linkMessageLength)
-  request.writeUInt32LE(request.length, 0)
-  request.writeUInt16LE(RTM_GETLINK, 4)
-  request.writeUInt16LE(NLM_F_REQUEST_DUMP, 6)
-  request.writeUInt8(AF_BRIDGE, 16)
+  const request = dumpRequest(RTM_GETLINK, linkMessageLength, AF_BRIDGE)
   const ports = netlink.request(request, 'reading the ports of bridges', 'torn too')
   const indexes = ports.flatMap(({ body }) => {
     const found = attributes(body.subarray(linkMessageLength))
     const mode = attributeIn(found.get(link.port), hairpinMode)?.readUInt8(0)
     return mode === 0 ? (found.get(link.bridge)?.readUInt32LE(0) ?? []) : []
   })
-  return [...new Set(indexes)].flatMap((index) => indexToName(index, Buffer.alloc(16)) ?? []).sort()
+  return [...new Set(indexes)].flatMap((index) => interfaceName(index) ?? []).sort()
 }

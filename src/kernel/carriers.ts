@@ -1,9 +1,9 @@
 /** Which interfaces are up and carry, and the largest packet of each, by rtnetlink. Source: rtnetlink(7), if_link.h, if.h. */
 import type { Netlink } from './netlink.ts'
 import { attributes, textOf } from './nfnetlink.ts'
+import { dumpRequest } from './rtnetlink.ts'
 
 const RTM_GETLINK = 18
-const NLM_F_REQUEST_DUMP = 0x301
 const linkMessageLength = 16
 const flagsAt = 8
 const IFF_UP = 0x1
@@ -19,10 +19,7 @@ export interface Carrier {
 }
 
 export function readCarriers(netlink: Netlink): Carrier[] {
-  const request = Buffer.alloc(16 + linkMessageLength)
-  request.writeUInt32LE(request.length, 0)
-  request.writeUInt16LE(RTM_GETLINK, 4)
-  request.writeUInt16LE(NLM_F_REQUEST_DUMP, 6)
+  const request = dumpRequest(RTM_GETLINK, linkMessageLength)
   return netlink.request(request, 'reading interfaces', 'torn too').map(({ body }) => {
     const parts = attributes(body.subarray(linkMessageLength))
     const flags = body.readUInt32LE(flagsAt)

@@ -8,13 +8,13 @@ import koffi from 'koffi'
 import type { Link, Program } from '../model/exposure/arrivals.ts'
 import { KernelError, type Netlink } from './netlink.ts'
 import { attributes, textOf } from './nfnetlink.ts'
+import { dumpRequest } from './rtnetlink.ts'
 
 const syscall = koffi
   .load('libc.so.6')
   .func('long syscall(long number, int command, _Inout_ uint8_t *attributes, uint32_t size)')
 
 const [RTM_GETLINK, RTM_GETQDISC, RTM_GETTFILTER] = [18, 38, 46]
-const NLM_F_REQUEST_DUMP = 0x301
 const [linkLength, tcLength] = [16, 20]
 const link = { name: 3, below: 5, master: 10, info: 18, belowElsewhere: 37, xdp: 43 } as const
 const xdp = { attached: 2 } as const
@@ -26,11 +26,13 @@ export interface LinkInfo extends Link {
 }
 
 export function readLinks(netlink: Netlink): LinkInfo[] {
-  const links = netlink.request(request(RTM_GETLINK, linkLength), 'reading interfaces').map(({ body }) => ({
-    index: body.readInt32LE(4),
-    type: body.readUInt16LE(2),
-    parts: attributes(body.subarray(linkLength)),
-  }))
+  const links = netlink
+    .request(dumpRequest(RTM_GETLINK, linkLength), 'reading interfaces')
+    .map(({ body }) => ({
+      index: body.readInt32LE(4),
+      type: body.readUInt16LE(2),
+      parts: attributes(body.subarray(linkLength)),
+    }))
   const names = new Map(links.map(({ index, parts }) => [index, textOf(parts.get(link.name))]))
   const named = (bytes: Buffer | undefined) => (bytes && names.get(bytes.readInt32LE(0))) ?? null
   return links.map(({ index, type, parts }) => {
@@ -54,7 +56,7 @@ export function readLinks(netlink: Netlink): LinkInfo[] {
 export function readPrograms(netlink: Netlink, links: readonly LinkInfo[]): Program[] {
   const classified = new Set(
     netlink
-      .request(request(RTM_GETQDISC, tcLength), 'reading queues')
+      .request(dumpRequest(RTM_GETQDISC, tcLength), 'reading queues')
       .filter(({ body }) =>
         ['clsact', 'ingress'].includes(textOf(attributes(body.subarray(tcLength)).get(KIND))),
       )
@@ -76,7 +78,7 @@ export function readPrograms(netlink: Netlink, links: readonly LinkInfo[]): Prog
 const parents = { ingress: 0xfffffff2, egress: 0xfffffff3 } as const
 
 function filterKinds(netlink: Netlink, index: number, way: keyof typeof parents): readonly string[] {
-  const asking = request(RTM_GETTFILTER, tcLength)
+  const asking = dumpRequest(RTM_GETTFILTER, tcLength)
   asking.writeInt32LE(index, 16 + 4)
   asking.writeUInt32LE(parents[way], 16 + 12)
   try {
@@ -106,12 +108,4 @@ function hasTcx(index: number, way: keyof typeof attachTypes): boolean {
   query.writeInt32LE(index, 0)
   query.writeUInt32LE(attachTypes[way], 4)
   return syscall(number, BPF_PROG_QUERY, query, query.length) === 0 && query.readUInt32LE(24) > 0
-}
-
-function request(type: number, fixed: number): Buffer {
-  const bytes = Buffer.alloc(16 + fixed)
-  bytes.writeUInt32LE(bytes.length, 0)
-  bytes.writeUInt16LE(type, 4)
-  bytes.writeUInt16LE(NLM_F_REQUEST_DUMP, 6)
-  return bytes
 }

@@ -4,7 +4,6 @@
  * fib_validate_source() in net/ipv4/fib_frontend.c, fib_rules_lookup() in net/core/fib_rules.c.
  */
 import { readFileSync } from 'node:fs'
-import koffi from 'koffi'
 import type { Family } from '../model/address.ts'
 import type { ReturnPath } from '../model/exposure/exposure.ts'
 import { joined, meet, type Range, type Ranges, without } from '../model/exposure/ranges.ts'
@@ -12,12 +11,9 @@ import type { Span } from '../model/exposure/rules.ts'
 import type { Netlink } from './netlink.ts'
 import { attributes } from './nfnetlink.ts'
 import { interfacesOf } from './routes.ts'
-
-const libc = koffi.load('libc.so.6')
-const indexToName = libc.func('const char *if_indextoname(uint32_t index, _Out_ uint8_t *name)')
+import { dumpRequest, interfaceName } from './rtnetlink.ts'
 
 const [RTM_GETROUTE, RTM_GETRULE] = [26, 34]
-const NLM_F_REQUEST_DUMP = 0x301
 const headerLength = 12
 const families = { 4: 2, 6: 10 } as const
 const bits = { 4: 32, 6: 128 } as const
@@ -162,21 +158,23 @@ function joinedByPrefix(routes: readonly Route[]): Route[] {
 }
 
 function routesOf(netlink: Netlink, family: Family): Route[] {
-  return netlink.request(request(RTM_GETROUTE, family), 'reading routes').flatMap(({ body }) => {
-    const parts = attributes(body.subarray(headerLength))
-    if (body.readUInt8(0) !== families[family] || body.readUInt32LE(8) & RTM_F_CLONED) return []
-    const destination = parts.get(route.destination)?.toString('hex') ?? '0'
-    return [
-      {
-        table: parts.get(route.table)?.readUInt32LE(0) ?? body.readUInt8(4),
-        first: BigInt(`0x${destination}`),
-        length: body.readUInt8(1),
-        priority: parts.get(route.priority)?.readUInt32LE(0) ?? 0,
-        type: body.readUInt8(7),
-        by: interfacesOf(body).flatMap((index) => indexToName(index, Buffer.alloc(16)) ?? []),
-      },
-    ]
-  })
+  return netlink
+    .request(dumpRequest(RTM_GETROUTE, headerLength, families[family]), 'reading routes')
+    .flatMap(({ body }) => {
+      const parts = attributes(body.subarray(headerLength))
+      if (body.readUInt8(0) !== families[family] || body.readUInt32LE(8) & RTM_F_CLONED) return []
+      const destination = parts.get(route.destination)?.toString('hex') ?? '0'
+      return [
+        {
+          table: parts.get(route.table)?.readUInt32LE(0) ?? body.readUInt8(4),
+          first: BigInt(`0x${destination}`),
+          length: body.readUInt8(1),
+          priority: parts.get(route.priority)?.readUInt32LE(0) ?? 0,
+          type: body.readUInt8(7),
+          by: interfacesOf(body).flatMap((index) => interfaceName(index) ?? []),
+        },
+      ]
+    })
 }
 
 interface Rule {
@@ -189,7 +187,10 @@ interface Rule {
 /** In their order; null when one of them asks for more than a mark, which no packet has as long as nobody sets one. */
 function rulesOf(netlink: Netlink, family: Family): Rule[] | null {
   const rules: Rule[] = []
-  for (const { body } of netlink.request(request(RTM_GETRULE, family), 'reading rules of routing')) {
+  for (const { body } of netlink.request(
+    dumpRequest(RTM_GETRULE, headerLength, families[family]),
+    'reading rules of routing',
+  )) {
     const parts = attributes(body.subarray(headerLength))
     const number = (type: number) => parts.get(type)?.readUInt32LE(0)
     const [action, inverted] = [body.readUInt8(7), (body.readUInt32LE(8) & FIB_RULE_INVERT) !== 0]
@@ -203,13 +204,4 @@ function rulesOf(netlink: Netlink, family: Family): Rule[] | null {
     rules.push({ table: refuses ? null : (number(rule.table) ?? body.readUInt8(4)), suppressed })
   }
   return rules
-}
-
-function request(type: number, family: Family): Buffer {
-  const bytes = Buffer.alloc(16 + headerLength)
-  bytes.writeUInt32LE(bytes.length, 0)
-  bytes.writeUInt16LE(type, 4)
-  bytes.writeUInt16LE(NLM_F_REQUEST_DUMP, 6)
-  bytes.writeUInt8(families[family], 16)
-  return bytes
 }

@@ -2,15 +2,11 @@
  * The interfaces that default routes leave by, read by rtnetlink: from every table, with every next hop of a multipath
  * route, of which /proc/net/route shows the first only. Source: rtnetlink(7), include/uapi/linux/rtnetlink.h.
  */
-import koffi from 'koffi'
 import type { Netlink } from './netlink.ts'
 import { attributes } from './nfnetlink.ts'
-
-const libc = koffi.load('libc.so.6')
-const indexToName = libc.func('const char *if_indextoname(uint32_t index, _Out_ uint8_t *name)')
+import { dumpRequest, interfaceName } from './rtnetlink.ts'
 
 const RTM_GETROUTE = 26
-const NLM_F_REQUEST_DUMP = 0x301
 const RTN_UNICAST = 1
 const routeMessageLength = 12
 const route = { destination: 1, interface: 4, multipath: 9 } as const
@@ -18,11 +14,7 @@ const nextHopLength = 8
 
 /** Names of interfaces, each once. */
 export function readDefaultInterfaces(netlink: Netlink): string[] {
-  const request = Buffer.alloc(16 + routeMessageLength)
-  request.writeUInt32LE(request.length, 0)
-  request.writeUInt16LE(RTM_GETROUTE, 4)
-  request.writeUInt16LE(NLM_F_REQUEST_DUMP, 6)
-  const answers = netlink.request(request, 'reading routes')
+  const answers = netlink.request(dumpRequest(RTM_GETROUTE, routeMessageLength), 'reading routes')
   const indexes = new Set(answers.flatMap(({ body }) => (isDefault(body) ? interfacesOf(body) : [])))
   return [...indexes].flatMap((index) => nameOf(index) ?? []).sort()
 }
@@ -60,6 +52,6 @@ function nextHops(bytes: Buffer): number[] {
 
 /** The loopback takes part in no forwarding; an interface may have gone since. */
 function nameOf(index: number): string | undefined {
-  const name: string | null = indexToName(index, Buffer.alloc(16))
-  return name === null || name === 'lo' ? undefined : name
+  const name = interfaceName(index)
+  return name === 'lo' ? undefined : name
 }

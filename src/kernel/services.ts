@@ -1,15 +1,12 @@
 /** What takes packets on this machine, and on which of its addresses: all sockets but those on loopback. */
 import { networkInterfaces } from 'node:os'
-import koffi from 'koffi'
 import { readAddress } from '../model/address.ts'
 import type { LocalAddress, Service } from '../model/exposure/exposure.ts'
 import { readHolders } from './holders.ts'
 import { type ListeningSocket, readAllSockets } from './listeners.ts'
 import type { Netlink } from './netlink.ts'
 import { readEphemeralRange } from './ports.ts'
-
-const libc = koffi.load('libc.so.6')
-const indexToName = libc.func('const char *if_indextoname(uint32_t index, _Out_ uint8_t *name)')
+import { interfaceName } from './rtnetlink.ts'
 
 /** Of so many it is looked up which program holds them. */
 const mostHolders = 200
@@ -23,7 +20,7 @@ export function readServices(netlink: Netlink): Service[] {
     address: socket.address,
     families: familiesOf(socket),
     port: socket.port,
-    interface: socket.interface === 0 ? null : (indexToName(socket.interface, Buffer.alloc(16)) ?? null),
+    interface: socket.interface === 0 ? null : (interfaceName(socket.interface) ?? null),
     question: socket.protocol === 'udp' && socket.port >= first && socket.port <= last,
     holder: holders[at] ?? null,
   }))

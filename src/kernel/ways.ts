@@ -3,15 +3,11 @@
  * include/uapi/linux/{rtnetlink,neighbour}.h; RTM_F_FIB_MATCH (Linux 4.13) gives the route that was taken instead of its
  * outcome, and a single neighbour can be asked for since Linux 5.0.
  */
-import koffi from 'koffi'
 import { type Address, parseAddress } from '../model/address.ts'
 import { decodeFields, encodeFields } from './fields.ts'
 import { KernelError, type Netlink } from './netlink.ts'
 import { attributes } from './nfnetlink.ts'
-
-const libc = koffi.load('libc.so.6')
-const indexToName = libc.func('const char *if_indextoname(uint32_t index, _Out_ uint8_t *name)')
-const nameToIndex = libc.func('uint32_t if_nametoindex(const char *name)')
+import { interfaceIndex, interfaceName, routeAttribute, routeMessage } from './rtnetlink.ts'
 
 const RTM_GETROUTE = 26
 const RTM_NEWNEIGH = 28
@@ -48,7 +44,7 @@ export function findWay(netlink: Netlink, address: Address): Way | undefined {
   const index = parts.get(route.interface)?.readUInt32LE(0) ?? 0
   const matched = askRoute(netlink, address, RTM_F_FIB_MATCH)
   return {
-    interface: indexToName(index, Buffer.alloc(16)) ?? '',
+    interface: interfaceName(index) ?? '',
     index,
     next: nextHop(parts, address),
     isDefault: matched !== undefined && matched.readUInt8(1) === 0,
@@ -71,14 +67,18 @@ export type WayIn =
 export function findWayIn(netlink: Netlink, { source, destination, by }: WayInQuestion): WayIn {
   const [from, to] = [parseAddress('source', source), parseAddress('destination', destination)]
   const index = Buffer.alloc(4)
-  index.writeUInt32LE(nameToIndex(by))
-  const request = withAttributes(message(RTM_GETROUTE, 0, routeMessageLength, route.destination, to), [
-    [route.source, encodeFields([from.family === 4 ? 'ipv4_addr' : 'ipv6_addr'], from.text)],
-    [route.arrival, index],
-  ])
+  index.writeUInt32LE(interfaceIndex(by))
   const bits = to.family === 4 ? 32 : 128
-  request.writeUInt8(bits, 17)
-  request.writeUInt8(bits, 18)
+  const body = Buffer.alloc(routeMessageLength)
+  body.writeUInt8(families[to.family], 0)
+  body.writeUInt8(bits, 1)
+  body.writeUInt8(bits, 2)
+  const request = routeMessage(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_ACK, [
+    body,
+    addressAttribute(route.destination, to),
+    addressAttribute(route.source, from),
+    routeAttribute(route.arrival, index),
+  ])
   try {
     const found =
       netlink.request(request, 'asking for the way of a packet')[0]?.body ?? Buffer.alloc(routeMessageLength)
@@ -86,7 +86,7 @@ export function findWayIn(netlink: Netlink, { source, destination, by }: WayInQu
     const leaves = parts.get(route.interface)?.readUInt32LE(0) ?? 0
     return {
       kind: 'way',
-      interface: indexToName(leaves, Buffer.alloc(16)) ?? '',
+      interface: interfaceName(leaves) ?? '',
       next: nextHop(parts, to).text,
     }
   } catch (error) {
@@ -110,26 +110,13 @@ export function findRefusal(netlink: Netlink, address: Address): Refusal | null 
   }
 }
 
-function withAttributes(request: Buffer, more: readonly (readonly [type: number, value: Buffer])[]): Buffer {
-  const parts = more.map(([type, value]) => {
-    const part = Buffer.alloc(4 + ((value.length + 3) & ~3))
-    part.writeUInt16LE(4 + value.length, 0)
-    part.writeUInt16LE(type, 2)
-    part.set(value, 4)
-    return part
-  })
-  const whole = Buffer.concat([request, ...parts])
-  whole.writeUInt32LE(whole.length, 0)
-  return whole
-}
-
 /** The interface by which each of these is reached, of those that are. */
 export function readWays(netlink: Netlink, addresses: readonly string[]): Record<string, string> {
   const found = addresses.flatMap((text) => {
     const address = parseAddress('address', text)
     const way = askRoute(netlink, address, 0)
     const index = way && attributes(way.subarray(routeMessageLength)).get(route.interface)?.readUInt32LE(0)
-    return index ? [[text, indexToName(index, Buffer.alloc(16)) ?? ''] as const] : []
+    return index ? [[text, interfaceName(index) ?? ''] as const] : []
   })
   return Object.fromEntries(found)
 }
@@ -226,14 +213,12 @@ export function forgetNeighbour(netlink: Netlink, { index, next }: Way): void {
 
 /** A message with one address as its only attribute; the family stands first in every fixed part. */
 function message(type: number, flags: number, fixed: number, attribute: number, address: Address): Buffer {
-  const bytes = encodeFields([address.family === 4 ? 'ipv4_addr' : 'ipv6_addr'], address.text)
-  const request = Buffer.alloc(16 + fixed + 4 + bytes.length)
-  request.writeUInt32LE(request.length, 0)
-  request.writeUInt16LE(type, 4)
-  request.writeUInt16LE(NLM_F_REQUEST | NLM_F_ACK | flags, 6)
-  request.writeUInt8(families[address.family], 16)
-  request.writeUInt16LE(4 + bytes.length, 16 + fixed)
-  request.writeUInt16LE(attribute, 16 + fixed + 2)
-  request.set(bytes, 16 + fixed + 4)
-  return request
+  const body = Buffer.alloc(fixed)
+  body.writeUInt8(families[address.family], 0)
+  const parts = [body, addressAttribute(attribute, address)]
+  return routeMessage(type, NLM_F_REQUEST | NLM_F_ACK | flags, parts)
+}
+
+function addressAttribute(type: number, { family, text }: Address): Buffer {
+  return routeAttribute(type, encodeFields([family === 4 ? 'ipv4_addr' : 'ipv6_addr'], text))
 }

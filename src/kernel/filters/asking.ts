@@ -1,10 +1,7 @@
 /** What lies in a register, and what a comparison with it asks of the packet. Source: nft_payload.c, nft_meta.c, nft_ct.c. */
-import koffi from 'koffi'
 import type { Asked, FieldName, Row, Span } from '../../model/exposure/rules.ts'
 import { number, type Parts } from '../others/expressions.ts'
-
-const libc = koffi.load('libc.so.6')
-const indexToName = libc.func('const char *if_indextoname(uint32_t index, _Out_ uint8_t *name)')
+import { interfaceName } from '../rtnetlink.ts'
 
 /** A field of the packet, or a value that a rule has put there. */
 export type Held =
@@ -166,7 +163,7 @@ function spanOf({ bytes, order }: Held & { kind: 'field' }, low: Buffer, high: B
 }
 
 function nameOf(index: Buffer): string {
-  return indexToName(index.readUInt32LE(0), Buffer.alloc(16)) ?? ''
+  return interfaceName(index.readUInt32LE(0)) ?? ''
 }
 
 const hex = (bytes: Buffer) => bytes.toString('hex')

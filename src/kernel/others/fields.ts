@@ -1,14 +1,11 @@
 /** A condition on one field of the packet narrows what a rule takes. Source: nft_cmp.c, nft_range.c, nft_lookup.c. */
-import koffi from 'koffi'
 import { type Family, networkOf, type Prefix } from '../../model/address.ts'
 import type { Transport } from '../../model/listen.ts'
 import { complement, intersect, type Match } from '../../model/match.ts'
 import type { PortRange } from '../../model/ports.ts'
 import { decodeFields } from '../fields.ts'
 import { textOf } from '../nfnetlink.ts'
-
-const libc = koffi.load('libc.so.6')
-const indexToName = libc.func('const char *if_indextoname(uint32_t index, _Out_ uint8_t *name)')
+import { interfaceName } from '../rtnetlink.ts'
 
 /** What a register holds. Of a destination address only the first `bits` are compared. */
 export type Field =
@@ -86,7 +83,7 @@ function patternOf(bytes: Buffer): string {
 
 function nameOf(index: Buffer): string {
   const number = index.readUInt32LE(0)
-  return indexToName(number, Buffer.alloc(16)) ?? `interface ${number}`
+  return interfaceName(number) ?? `interface ${number}`
 }
 
 function narrowAddresses(

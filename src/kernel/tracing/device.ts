@@ -8,10 +8,10 @@ import { closeSync, constants, existsSync, openSync, writeFileSync, writeSync } 
 import { promisify } from 'node:util'
 import koffi from 'koffi'
 import { KernelError, type Netlink } from '../netlink.ts'
+import { interfaceIndex, routeAttribute, routeMessage } from '../rtnetlink.ts'
 
 const libc = koffi.load('libc.so.6')
 const ioctl = libc.func('int ioctl(int fd, unsigned long request, _Inout_ uint8_t *argument)')
-const nameToIndex = libc.func('uint32_t if_nametoindex(const char *name)')
 const close = libc.func('int close(int fd)')
 const closeElsewhere = promisify((fd: number, done: (error: Error | null, result: number) => void) =>
   close.async(fd, done),
@@ -45,13 +45,13 @@ export function openProbeDevice(routes: Netlink, by: string): ProbeDevice {
   const fd = openSync('/dev/net/tun', constants.O_RDWR | constants.O_NONBLOCK)
   try {
     const name = makeDevice(fd)
-    const index: number = nameToIndex(name)
+    const index = interfaceIndex(name)
     // It has no network of its own: no address, no router solicitations.
     const disabled = `/proc/sys/net/ipv6/conf/${name}/disable_ipv6`
     if (existsSync(disabled)) writeFileSync(disabled, '1')
     routes.request(linkUp(index), 'switching the device of a probe on')
     routes.request(classifier(index), 'preparing the device of a probe')
-    routes.request(redirection(index, nameToIndex(by)), 'redirecting the device of a probe')
+    routes.request(redirection(index, interfaceIndex(by)), 'redirecting the device of a probe')
   } catch (error) {
     closeSync(fd)
     throw error
@@ -76,15 +76,15 @@ function linkUp(index: number): Buffer {
   body.writeInt32LE(index, 4)
   body.writeUInt32LE(IFF_UP, 8)
   body.writeUInt32LE(IFF_UP, 12)
-  return message(RTM_NEWLINK, REQUEST_ACK, [body])
+  return routeMessage(RTM_NEWLINK, REQUEST_ACK, [body])
 }
 
 function classifier(index: number): Buffer {
   const parts = [
     trafficControl(index, CLSACT_HANDLE, TC_H_CLSACT, 0),
-    attribute(TCA_KIND, Buffer.from('clsact\0')),
+    routeAttribute(TCA_KIND, Buffer.from('clsact\0')),
   ]
-  return message(RTM_NEWQDISC, REQUEST_ACK | CREATE_EXCLUSIVELY, parts)
+  return routeMessage(RTM_NEWQDISC, REQUEST_ACK | CREATE_EXCLUSIVELY, parts)
 }
 
 /** All that comes in here comes in there. u32 with a mask of nothing takes every packet, and is in every kernel with tc. */
@@ -96,14 +96,17 @@ function redirection(from: number, to: number): Buffer {
   mirred.writeInt32LE(TC_ACT_STOLEN, 8)
   mirred.writeInt32LE(TCA_INGRESS_REDIR, 20)
   mirred.writeUInt32LE(to, 24)
-  const action = attribute(1, [
-    attribute(TCA_ACT_KIND, Buffer.from('mirred\0')),
-    attribute(TCA_ACT_OPTIONS, [attribute(TCA_MIRRED_PARMS, mirred)]),
+  const action = routeAttribute(1, [
+    routeAttribute(TCA_ACT_KIND, Buffer.from('mirred\0')),
+    routeAttribute(TCA_ACT_OPTIONS, [routeAttribute(TCA_MIRRED_PARMS, mirred)]),
   ])
-  return message(RTM_NEWTFILTER, REQUEST_ACK | CREATE_EXCLUSIVELY, [
+  return routeMessage(RTM_NEWTFILTER, REQUEST_ACK | CREATE_EXCLUSIVELY, [
     trafficControl(from, 0, CLSACT_INGRESS, FIRST_FOR_ALL),
-    attribute(TCA_KIND, Buffer.from('u32\0')),
-    attribute(TCA_OPTIONS, [attribute(TCA_U32_SEL, everything), attribute(TCA_U32_ACT, [action])]),
+    routeAttribute(TCA_KIND, Buffer.from('u32\0')),
+    routeAttribute(TCA_OPTIONS, [
+      routeAttribute(TCA_U32_SEL, everything),
+      routeAttribute(TCA_U32_ACT, [action]),
+    ]),
   ])
 }
 
@@ -115,22 +118,4 @@ function trafficControl(index: number, handle: number, parent: number, info: num
   body.writeUInt32LE(parent, 12)
   body.writeUInt32LE(info, 16)
   return body
-}
-
-function message(type: number, flags: number, parts: readonly Buffer[]): Buffer {
-  const header = Buffer.alloc(16)
-  const whole = Buffer.concat([header, ...parts])
-  whole.writeUInt32LE(whole.length, 0)
-  whole.writeUInt16LE(type, 4)
-  whole.writeUInt16LE(flags, 6)
-  return whole
-}
-
-function attribute(type: number, value: Buffer | readonly Buffer[]): Buffer {
-  const bytes = Buffer.isBuffer(value) ? value : Buffer.concat(value)
-  const whole = Buffer.alloc(4 + ((bytes.length + 3) & ~3))
-  whole.writeUInt16LE(4 + bytes.length, 0)
-  whole.writeUInt16LE(type, 2)
-  whole.set(bytes, 4)
-  return whole
 }

@@ -4,6 +4,7 @@ import koffi from 'koffi'
 import type { Header, TraceStep } from '../../model/trace/step.ts'
 import { headerLength, KernelError, NETLINK_NETFILTER, openSocket } from '../netlink.ts'
 import { answerAttributes, attributes, textOf } from '../nfnetlink.ts'
+import { interfaceName } from '../rtnetlink.ts'
 import { tableFamilies } from '../ruleset.ts'
 import { readHeader } from './packet.ts'
 
@@ -12,7 +13,6 @@ const recv = libc.func('long recv(int fd, _Out_ uint8_t *bytes, size_t length, i
 const close = libc.func('int close(int fd)')
 const join = libc.func('int setsockopt(int fd, int level, int name, const int *value, uint32_t length)')
 const patience = libc.func('setsockopt', 'int', ['int', 'int', 'int', 'const int64_t *', 'uint32'])
-const indexToName = libc.func('const char *if_indextoname(uint32_t index, _Out_ uint8_t *name)')
 
 const [SOL_SOCKET, SO_RCVTIMEO] = [1, 20]
 const [SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTRACE] = [270, 1, 9]
@@ -55,8 +55,11 @@ export interface Hearing {
 /** From the moment it is open nothing is missed. `since`: when the probe was sent, by performance.now(). */
 export function openHearing(since: () => number): Hearing {
   const fd = openSocket(bufferBytes, NETLINK_NETFILTER)
-  if (join(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, [NFNLGRP_NFTRACE], 4) < 0)
-    throw new KernelError(koffi.errno(), 'listening to traces')
+  if (join(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, [NFNLGRP_NFTRACE], 4) < 0) {
+    const error = new KernelError(koffi.errno(), 'listening to traces')
+    close(fd)
+    throw error
+  }
   const incoming = Buffer.alloc(1 << 16)
   const wait = promisify((done: (error: Error | null, length: number) => void) =>
     recv.async(fd, incoming, incoming.length, 0, done),
@@ -117,5 +120,5 @@ function headerOf(parts: ReadonlyMap<number, Buffer>): Header | null {
 }
 
 function nameOf(index: Buffer | undefined): string {
-  return index ? (indexToName(index.readUInt32BE(), Buffer.alloc(16)) ?? '') : ''
+  return index ? (interfaceName(index.readUInt32BE()) ?? '') : ''
 }
