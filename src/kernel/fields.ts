@@ -47,12 +47,12 @@ const codecs = {
     size: 4,
     write: (text, to, at) =>
       text.split('.').forEach((part, index) => void to.writeUInt8(Number(part), at + index)),
-    read: (bytes, at) => bytes.subarray(at, at + 4).join('.'),
+    read: (bytes, at) => addressText(bytes.subarray(at, at + 4)),
   },
   ipv6_addr: {
     size: 16,
     write: (text, to, at) => to.set(ipaddr.IPv6.parse(text).toByteArray(), at),
-    read: (bytes, at) => new ipaddr.IPv6([...bytes.subarray(at, at + 16)]).toRFC5952String(),
+    read: (bytes, at) => addressText(bytes.subarray(at, at + 16)),
   },
   ifname: {
     size: 16,
@@ -71,6 +71,11 @@ function lengthOf(types: readonly FieldType[]): number {
   const [only] = types
   if (types.length === 1 && only) return codecs[only].size
   return types.reduce((sum, type) => sum + padded(codecs[type].size), 0)
+}
+
+/** Of four bytes or sixteen, as an address is in packets and messages. */
+export function addressText(bytes: Uint8Array): string {
+  return bytes.length === 4 ? bytes.join('.') : new ipaddr.IPv6([...bytes]).toRFC5952String()
 }
 
 export function encodeFields(types: readonly FieldType[], text: string): Buffer {

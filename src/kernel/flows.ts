@@ -1,9 +1,8 @@
 /** Connections in the kernel's tracking table, read and ended by ctnetlink. Source: uapi/linux/netfilter/nfnetlink_conntrack.h. */
-import ipaddr from 'ipaddr.js'
 import type { Flow } from '../compile/flows.ts'
 import type { Mark } from '../model/gateway.ts'
 import type { Probe } from '../model/trace/step.ts'
-import { encodeFields } from './fields.ts'
+import { addressText, encodeFields } from './fields.ts'
 import { KernelError, type Netlink } from './netlink.ts'
 import {
   answerAttributes,
@@ -108,20 +107,19 @@ function endpoints(bytes: Buffer | undefined) {
   const ip = attributes(parts.get(tuple.ip) ?? Buffer.alloc(0))
   const layer4 = attributes(parts.get(tuple.protocol) ?? Buffer.alloc(0))
   const v4 = ip.has(address.source4)
+  const textAt = (type: number) => {
+    const found = ip.get(type)
+    return found ? addressText(found) : ''
+  }
   const port = (type: number) => layer4.get(type)?.readUInt16BE() ?? 0
   return {
     family: v4 ? (4 as const) : (6 as const),
-    source: addressText(ip.get(v4 ? address.source4 : address.source6)),
-    destination: addressText(ip.get(v4 ? address.destination4 : address.destination6)),
+    source: textAt(v4 ? address.source4 : address.source6),
+    destination: textAt(v4 ? address.destination4 : address.destination6),
     protocol: layer4.get(protocol.number)?.readUInt8() ?? 0,
     sourcePort: port(protocol.sourcePort),
     destinationPort: port(protocol.destinationPort),
   }
-}
-
-function addressText(bytes: Buffer | undefined): string {
-  if (!bytes) return ''
-  return bytes.length === 4 ? bytes.join('.') : new ipaddr.IPv6([...bytes]).toRFC5952String()
 }
 
 /** What `endFlow` has to know of a probe, whoever has taken it. */

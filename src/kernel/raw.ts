@@ -3,9 +3,9 @@
  * raw_sock_seq_show() in net/ipv4/raw.c, which has the protocol where others have the port.
  */
 import { readFileSync } from 'node:fs'
-import ipaddr from 'ipaddr.js'
 import type { Family } from '../model/address.ts'
 import type { RawSocket } from '../model/exposure/exposure.ts'
+import { addressText } from './fields.ts'
 import { userName } from './holders.ts'
 
 /** A socket of IPPROTO_RAW sends only. */
@@ -32,8 +32,7 @@ export function readRawSockets(): RawSocket[] {
 /** Words of four bytes, each in the machine's own order. */
 function addressOf(hex: string): string {
   const words = hex.match(/.{8}/g) ?? []
-  const bytes = words.flatMap((word) => [...Buffer.from(word, 'hex').reverse()])
-  return bytes.length === 4 ? bytes.join('.') : new ipaddr.IPv6(bytes).toRFC5952String()
+  return addressText(Buffer.concat(words.map((word) => Buffer.from(word, 'hex').reverse())))
 }
 
 /** The families in which the kernel answers echo requests. */

@@ -4,7 +4,7 @@
  * outcome, and a single neighbour can be asked for since Linux 5.0.
  */
 import { type Address, parseAddress } from '../model/address.ts'
-import { decodeFields, encodeFields } from './fields.ts'
+import { addressText, encodeFields } from './fields.ts'
 import { KernelError, type Netlink } from './netlink.ts'
 import { attributes } from './nfnetlink.ts'
 import { interfaceIndex, interfaceName, routeAttribute, routeMessage } from './rtnetlink.ts'
@@ -128,9 +128,7 @@ function nextHop(parts: Map<number, Buffer>, address: Address): Address {
 }
 
 function readAddress(bytes: Buffer): Address {
-  return bytes.length === 4
-    ? { family: 4, text: decodeFields(['ipv4_addr'], bytes) }
-    : { family: 6, text: decodeFields(['ipv6_addr'], bytes) }
+  return { family: bytes.length === 4 ? 4 : 6, text: addressText(bytes) }
 }
 
 /** The kernel says "no route" as an error; any other way to say no (a prohibited network) comes as one too. */

@@ -1,6 +1,7 @@
 /** Packets of a probe as bytes, and the headers of what comes back. Source: RFC 791, 8200, 9293, 768, 792, 4443, 1071. */
 import ipaddr from 'ipaddr.js'
 import { type Header, type Probe, SYN } from '../../model/trace/step.ts'
+import { addressText } from '../fields.ts'
 
 const protocols = { 4: { tcp: 6, udp: 17, icmp: 1 }, 6: { tcp: 6, udp: 17, icmp: 58 } } as const
 const headerLengths = { tcp: 20, udp: 8, icmp: 8 } as const
@@ -126,8 +127,8 @@ export function readHeader(network: Buffer, transport: Buffer): Header | null {
   const error = name === 'icmp' ? errorIn(transport, four) : null
   const identifier = name === 'icmp' && !error ? transport.readUInt16BE(4) : 0
   return {
-    source: addressOf(four ? network.subarray(12, 16) : network.subarray(8, 24)),
-    destination: addressOf(four ? network.subarray(16, 20) : network.subarray(24, 40)),
+    source: addressText(four ? network.subarray(12, 16) : network.subarray(8, 24)),
+    destination: addressText(four ? network.subarray(16, 20) : network.subarray(24, 40)),
     protocol: name,
     sourcePort: ported ? transport.readUInt16BE(0) : identifier,
     port: ported ? transport.readUInt16BE(2) : identifier,
@@ -151,8 +152,4 @@ function errorIn(transport: Buffer, four: boolean): Header['error'] {
   const tooBig = four ? type === 3 && code === FRAGMENTATION_NEEDED : type === PACKET_TOO_BIG
   const mtu = four ? transport.readUInt16BE(6) : transport.readUInt32BE(4)
   return { type, code, mtu: tooBig ? mtu : 0 }
-}
-
-function addressOf(bytes: Buffer): string {
-  return bytes.length === 4 ? bytes.join('.') : new ipaddr.IPv6([...bytes]).toRFC5952String()
 }
