@@ -92,7 +92,7 @@ test('a file that cannot be read says which and why', async () => {
 /** Root reads everything, so it becomes somebody else for a moment. */
 const isRoot = process.getuid?.() === 0
 
-test.skipIf(alone)('a forbidden file says so', async () => {
+test.skipIf(alone)('a forbidden file says so (wants another user to become)', async () => {
   const path = fileOf('version: 1')
   chmodSync(path, 0)
   if (isRoot) process.seteuid?.(65534)

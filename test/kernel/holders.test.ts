@@ -39,7 +39,7 @@ async function serving(port: number, command: readonly string[], uid?: number): 
 const netcat = (port: number) => ['nc', '-l', '-k', '127.0.0.1', String(port)]
 const daemon = 1
 
-describe.runIf(!alone)('as an agent that may not look into other processes', () => {
+describe.runIf(!alone)('as an agent that may not look into other processes (wants others to become)', () => {
   /** What such an agent says: another process, with the agent's two capabilities only. */
   async function said(port: number): Promise<string> {
     const program = `

@@ -3,7 +3,8 @@ import { beforeAll, expect, test } from 'vitest'
 import { readLinks, readPrograms } from '../../src/kernel/links.ts'
 import { NETLINK_ROUTE, openNetlink } from '../../src/kernel/netlink.ts'
 import { arrivalsAt, type Link } from '../../src/model/exposure/arrivals.ts'
-import { attach, canLoadPrograms } from '../lab/programs.ts'
+import { attach } from '../lab/programs.ts'
+import { isRoot } from '../lab/root.ts'
 import { addLinks, enterNewNetwork, run } from './network.ts'
 
 beforeAll(() => {
@@ -55,7 +56,7 @@ test('filters of traffic control, by what kind they are', () => {
   expect(programs()).toEqual([])
 })
 
-test.runIf(canLoadPrograms)('programs of eBPF (wants root of the machine): XDP, and tcx on both ways', () => {
+test.runIf(isRoot)('programs of eBPF (wants root of the machine): XDP, and tcx on both ways', () => {
   const index = readLinks(routes()).find(({ name }) => name === 'far1')?.index ?? 0
   const detach = (['xdp', 'ingress', 'egress'] as const).map((kind) => attach(kind, index))
   expect(programs()).toEqual([
@@ -63,6 +64,6 @@ test.runIf(canLoadPrograms)('programs of eBPF (wants root of the machine): XDP, 
     'far1: an eBPF program (tcx) at ingress',
     'far1: an eBPF program (tcx) at egress',
   ])
-  for (const one of detach) one?.()
+  for (const one of detach) one()
   expect(programs()).toEqual([])
 })

@@ -1,4 +1,7 @@
-/** A real dockerd in a machine of the lab, with directories of its own and an image made of one program. */
+/**
+ * A real dockerd in a machine of the lab, with directories of its own and an image made of one program. It wants root of the
+ * machine: it makes cgroups, and mounts that a user namespace may not.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,7 +10,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Host } from './host.ts'
 import type { Lab } from './lab.ts'
 import { type Running, run } from './process.ts'
-import { isRoot } from './root.ts'
 
 export interface Docker {
   /** Where it listens, in the words of `DOCKER_HOST`. */
@@ -24,9 +26,6 @@ export interface Docker {
   /** Has the daemon hang, or go on. */
   hang(hangs: boolean): void
 }
-
-/** dockerd wants root of the machine: it makes cgroups, and mounts that a user namespace may not. */
-export const canRunDocker = isRoot && ['/usr/sbin/dockerd', '/usr/bin/dockerd'].some(existsSync)
 
 const patience = 30_000
 

@@ -41,8 +41,8 @@ function load(kind: keyof typeof kinds, result: number): number {
   return Number(syscall(number, PROG_LOAD, attributes, attributes.length))
 }
 
-/** Attaches it; gives what takes it away again, undefined where this kernel or this user cannot have one. */
-export function attach(kind: keyof typeof kinds, index: number, result = 0): (() => void) | undefined {
+/** Attaches it; gives what takes it away again. The kernel lets root of the machine do so, and nobody else. */
+export function attach(kind: keyof typeof kinds, index: number, result = 0): () => void {
   const program = load(kind, result)
   const attributes = Buffer.alloc(64)
   attributes.writeInt32LE(program, 0)
@@ -50,14 +50,13 @@ export function attach(kind: keyof typeof kinds, index: number, result = 0): (()
   attributes.writeUInt32LE(kinds[kind].attach, 8)
   const link = program < 0 ? -1 : Number(syscall(number, LINK_CREATE, attributes, attributes.length))
   if (program >= 0) closeFile(program)
-  return link < 0 ? undefined : () => void closeFile(link)
+  if (link < 0) throw new Error('the kernel takes no such program here')
+  return () => void closeFile(link)
 }
-
-export const canLoadPrograms = load('xdp', XDP_DROP) >= 0
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
   const index = Number(indexOf(argv[2]))
-  if (!attach('xdp', index, XDP_DROP)) throw new Error('no such program can be attached here')
+  attach('xdp', index, XDP_DROP)
   process.stdout.write('attached\n')
   setInterval(() => {}, 60_000)
 }

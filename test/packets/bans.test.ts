@@ -178,7 +178,7 @@ test('a failed login that Fail2Ban reads in a log is enough; its end ends the ba
 })
 
 /** A user namespace has small buffers of netlink (net.core.wmem_max): the test cannot load so many at once there. */
-describe.skipIf(alone)('with 100,000 bans', () => {
+describe.skipIf(alone)('with 100,000 bans (wants root of the machine)', () => {
   test('a further one acts as soon, as does its end, and the first 100,000 are there soon after they came', async (t) => {
     const scene = await start(t, nftables)
     const { lab, drawbridge, fail2ban } = scene

@@ -1,5 +1,4 @@
 /** Whom CrowdSec has banned does not come through a forward: what its bouncer holds in the kernel acts there too. */
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +6,7 @@ import { expect, test, vi } from 'vitest'
 import { startCrowdSec } from '../lab/crowdsec.ts'
 import { startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
+import { isRoot } from '../lab/root.ts'
 
 /** Programs of others start and end as they like. */
 vi.setConfig({ testTimeout: 120_000 })
@@ -37,10 +37,8 @@ async function timed(isSo: () => Promise<boolean>): Promise<number> {
   return Math.round(performance.now() - began)
 }
 
-const installed = existsSync('/usr/bin/crowdsec')
-
-test.runIf(installed)(
-  'a decision acts on forwards while the firewall bouncer has it, and ends with it or when its time is over',
+test.runIf(isRoot)(
+  'a decision (wants root of the machine) acts on forwards while the firewall bouncer has it, and ends with it or when its time is over',
   async (t) => {
     const lab = await startLab(t)
     const drawbridge = await startDrawbridge(lab)
@@ -86,8 +84,8 @@ test.runIf(installed)(
   },
 )
 
-test.runIf(installed)(
-  'a network in the ipset of the firewall bouncer is kept out as a whole, and nobody beside it',
+test.runIf(isRoot)(
+  'a network in the ipset of the firewall bouncer (wants root of the machine) is kept out as a whole, and nobody beside it',
   async (t) => {
     const lab = await startLab(t)
     const drawbridge = await startDrawbridge(lab)
@@ -106,8 +104,8 @@ test.runIf(installed)(
   },
 )
 
-test.runIf(installed)(
-  'as a bouncer of its local API Drawbridge keeps out whom it has banned, also over ends of each of them',
+test.runIf(isRoot)(
+  'as a bouncer of its local API (wants root of the machine) Drawbridge keeps out whom it has banned, also over ends of each of them',
   async (t) => {
     const lab = await startLab(t)
     const crowdsec = await startCrowdSec(lab)

@@ -3,15 +3,16 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { canRunDocker, type Docker, startDocker } from '../lab/docker.ts'
+import { type Docker, startDocker } from '../lab/docker.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
+import { isRoot } from '../lab/root.ts'
 
 const restore = fileURLToPath(new URL('../../bin/drawbridge-restore', import.meta.url))
 const slow = { timeout: 120_000 }
 const patience = { timeout: 30_000 }
 
-describe.runIf(canRunDocker)('containers of dockerd (wants root of the machine)', () => {
+describe.runIf(isRoot)('containers of dockerd (wants root of the machine)', () => {
   let lab: Lab
   let docker: Docker
   let drawbridge: Drawbridge

@@ -4,9 +4,10 @@
  */
 import { isIPv6 } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { canRunDocker, type Docker, startDocker } from '../lab/docker.ts'
+import { type Docker, startDocker } from '../lab/docker.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
+import { isRoot } from '../lab/root.ts'
 import { savedRules } from '../lab/saved.ts'
 
 const slow = { timeout: 120_000 }
@@ -170,7 +171,7 @@ describe('beside the rules that dockerd 20.10 left', () => {
   leavesNothing(() => beside)
 })
 
-describe.runIf(canRunDocker)('beside dockerd (wants root of the machine)', () => {
+describe.runIf(isRoot)('beside dockerd (wants root of the machine)', () => {
   let beside: Beside
   let docker: Docker
   beforeAll(async () => {

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { ExposurePage } from '../../src/api/shapes.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
-import { canLoadPrograms } from '../lab/programs.ts'
+import { isRoot } from '../lab/root.ts'
 import { about, agree, everyPort } from '../lab/scanning.ts'
 
 let lab: Lab
@@ -181,7 +181,7 @@ test(
   4 * minutes,
 )
 
-test.runIf(canLoadPrograms)(
+test.runIf(isRoot)(
   'a program of eBPF on the outside (wants root of the machine): nothing is called open for certain, and the page says why',
   async () => {
     const { gateway, server } = lab

@@ -127,7 +127,7 @@ test(
 )
 
 test.runIf(canRunUfw)(
-  'a real ufw: what it admits by address, by application of its limit, and nothing else',
+  'a real ufw (wants root of the machine): what it admits by address, by application of its limit, and nothing else',
   async () => {
     const { server } = lab
     const ufw = await startUfw(lab)

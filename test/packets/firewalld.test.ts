@@ -1,13 +1,12 @@
 /** Beside a real firewalld: it lets translated connections pass by a rule of its own, in both of its backends. */
-import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { describeEnding } from '../../src/model/trace.ts'
 import { amount } from '../amount.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
+import { isRoot } from '../lab/root.ts'
 import { savedRules } from '../lab/saved.ts'
 import { type Firewalld, startFirewalld } from '../lab/servers.ts'
-import { canProbe } from '../lab/tracing.ts'
 
 /** Debian's default in the sample. */
 const backends = (['nftables', 'iptables'] as const).slice(0, amount(1, 2))
@@ -15,7 +14,7 @@ const slow = { timeout: 120_000 }
 const patient = { timeout: 20_000 }
 
 for (const backend of backends) {
-  describe.runIf(existsSync('/usr/sbin/firewalld'))(`with firewalld, backend ${backend}`, () => {
+  describe.runIf(isRoot)(`with firewalld, backend ${backend} (wants root of the machine)`, () => {
     let lab: Lab
     let drawbridge: Drawbridge
     let firewall: Firewalld
@@ -94,13 +93,12 @@ for (const backend of backends) {
       await expect
         .poll(status, patient)
         .toMatch(/^firewalld .* \(panic mode\); .* firewall-cmd --panic-off ends it$/m)
-      if (canProbe)
-        await expect
-          .poll(
-            async () => describeEnding(await drawbridge.api.trace({ name: 'web', from: '198.51.100.7' })),
-            patient,
-          )
-          .toMatch(/^lost: firewalld drops it in table (inet firewalld|ip raw)/)
+      await expect
+        .poll(
+          async () => describeEnding(await drawbridge.api.trace({ name: 'web', from: '198.51.100.7' })),
+          patient,
+        )
+        .toMatch(/^lost: firewalld drops it in table (inet firewalld|ip raw)/)
       await firewall.runs('--panic-off')
       await eventually(8000).toBe('server')
       await expect.poll(status, patient).toMatch(/^firewalld \S+ is active and lets forwarded packets pass/m)

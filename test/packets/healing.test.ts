@@ -1,8 +1,8 @@
 /** Another program writes to our table: connections stay, and the table is whole again by itself. */
-import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
+import { isRoot } from '../lab/root.ts'
 import { startFirewalld } from '../lab/servers.ts'
 
 let lab: Lab
@@ -162,9 +162,8 @@ test('what iptables flushes and restores is not ours', async () => {
   await gateway.run('iptables', ['-F'])
 })
 
-/** The set-up does not install it: that would switch it on at the next boot of the machine. */
-test.runIf(existsSync('/usr/sbin/firewalld'))(
-  'what firewalld loads and reloads is not ours',
+test.runIf(isRoot)(
+  'what firewalld loads and reloads (wants root of the machine) is not ours',
   { timeout: 60_000 },
   async () => {
     const { client, gateway } = lab

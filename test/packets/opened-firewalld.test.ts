@@ -1,9 +1,9 @@
 /** Services of the gateway itself that are opened, beside a real firewalld. */
-import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { amount } from '../amount.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
+import { isRoot } from '../lab/root.ts'
 import { savedRules } from '../lab/saved.ts'
 import { type Firewalld, startFirewalld } from '../lab/servers.ts'
 
@@ -15,7 +15,7 @@ const [office, stranger] = ['203.0.113.2', '203.0.113.3']
 const [office6, stranger6] = ['2001:db8:1::2', '2001:db8:1::3']
 
 for (const backend of backends) {
-  describe.runIf(existsSync('/usr/sbin/firewalld'))(`with firewalld, backend ${backend}`, () => {
+  describe.runIf(isRoot)(`with firewalld, backend ${backend} (wants root of the machine)`, () => {
     let lab: Lab
     let firewall: Firewalld
     let drawbridge: Drawbridge

@@ -17,7 +17,7 @@ const stranger6 = '2001:db8:1::3'
 
 const ruleOf = (from: string) => ['proto', 'tcp', 'from', from, 'to', 'any', 'port', '5432']
 
-describe.runIf(canRunUfw)('with ufw active', () => {
+describe.runIf(canRunUfw)('with ufw active (wants root of the machine)', () => {
   let lab: Lab
   let ufw: Ufw
   let drawbridge: Drawbridge

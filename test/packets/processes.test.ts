@@ -60,7 +60,7 @@ test('the agent keeps two capabilities of all', () => {
   expect(statusOf('agent').capabilities).toBe(CAP_NET_ADMIN | CAP_DAC_READ_SEARCH)
 })
 
-describe.runIf(!alone)('as root of the machine', () => {
+describe.runIf(!alone)('with users to become (wants root of the machine)', () => {
   test('the controller is an ordinary user without any capability', () => {
     const { uid, capabilities } = statusOf('controller')
     expect(uid).toBeGreaterThan(0)

@@ -1,10 +1,9 @@
 /** What is said after a change: a packet as if it came from outside has gone through, or what it met. */
-import { afterAll, test as anywhere, beforeAll, expect } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
-import { canProbe } from '../lab/tracing.ts'
+import { wantsProbes } from '../lab/tracing.ts'
 
-const test = anywhere.runIf(canProbe)
 let lab: Lab
 let drawbridge: Drawbridge
 const slow = { timeout: 60_000 }
@@ -15,6 +14,7 @@ beforeAll(async () => {
   for (const protocol of ['tcp', 'udp'] as const) await lab.server.answers(protocol, '80-89')
 })
 afterAll(() => lab?.close())
+beforeEach(wantsProbes)
 
 test('each family is proven, by somebody who is nobody, and is not counted as a connection', async () => {
   const { client, gateway, server } = lab

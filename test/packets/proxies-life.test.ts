@@ -110,7 +110,7 @@ test('workers of an nginx whose master and keeper were killed keep their connect
 })
 
 test.runIf(canRunUfw)(
-  'where ufw denies what comes in, its sources alone get to a forward through a proxy',
+  'where ufw denies what comes in (wants root of the machine), its sources alone get to a forward through a proxy',
   { timeout: 120_000 },
   async (t) => {
     const lab = await startLab(t)

@@ -9,7 +9,7 @@ import { type Session, type Sshd, startSshd } from '../lab/ssh.ts'
 const launcher = fileURLToPath(new URL('../../bin/drawbridge', import.meta.url))
 
 /** sshd needs the user that it becomes: in a user namespace there is none. */
-describe.runIf(!alone)('over SSH', () => {
+describe.runIf(!alone)('over SSH (wants root of the machine)', () => {
   let lab: Lab
   let drawbridge: Drawbridge
   let sshd: Sshd

@@ -1,11 +1,11 @@
 /** Beside several of them at once, the real ones; these are long, so `npm run test:long` alone has them. */
-import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { amount } from '../amount.ts'
-import { canRunDocker, type Docker, startDocker } from '../lab/docker.ts'
+import { type Docker, startDocker } from '../lab/docker.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { startFail2ban } from '../lab/fail2ban.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
+import { isRoot } from '../lab/root.ts'
 import { savedRules } from '../lab/saved.ts'
 import { startFirewalld } from '../lab/servers.ts'
 import { startUfw } from '../lab/ufw.ts'
@@ -49,8 +49,8 @@ function asking({ client, gateway, server }: Lab, docker: Docker, drawbridge: Dr
 /** Programs put their own rules back in another order. */
 const sorted = (rules: string) => rules.split('\n').sort()
 
-describe.runIf(canRunDocker && amount(0, 1) === 1)('at once', () => {
-  test.runIf(existsSync('/usr/sbin/firewalld'))(
+describe.runIf(isRoot && amount(0, 1) === 1)('at once (in test:long, wants root of the machine)', () => {
+  test(
     'firewalld and Docker: a reload, which takes rules of Docker out for a moment, and a restart of dockerd',
     slow,
     async (t) => {

@@ -1,12 +1,11 @@
 /** Where a probe is lost on this machine, and by whom: each rule is there for a moment, and without it the probe is answered. */
-import { afterAll, test as anywhere, beforeAll, describe, expect } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { describeEnding, type Trace } from '../../src/model/trace.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
-import { canProbe, type Traces, tracing } from '../lab/tracing.ts'
+import { type Traces, tracing, wantsProbes } from '../lab/tracing.ts'
 import { canRunUfw, startUfw } from '../lab/ufw.ts'
 
-const test = anywhere.runIf(canProbe)
 let lab: Lab
 let drawbridge: Drawbridge
 let traces: Traces
@@ -21,6 +20,7 @@ beforeAll(async () => {
   await drawbridge.opens('tcp/8080', [lab.server.at(80), lab.server.at6(80)], { name: 'web' })
 })
 afterAll(() => lab?.close())
+beforeEach(wantsProbes)
 
 const table = (hook: string, priority: number, rule: string) =>
   `nft -f - <<'END'\ntable inet mine { chain mine { type filter hook ${hook} priority ${priority}; ${rule}\n}\n}\nEND`
@@ -175,7 +175,7 @@ describe('ours', () => {
   })
 })
 
-describe.runIf(canRunUfw)('ufw', () => {
+describe.runIf(canRunUfw)('ufw (wants root of the machine)', () => {
   test('names its rule', slow, async (t) => {
     const own = await startLab(t)
     const ufw = await startUfw(own)

@@ -1,12 +1,11 @@
 /** What a probe leaves behind, whatever happens to the agent meanwhile: nothing. And what it cannot be used for. */
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, test as anywhere, beforeAll, beforeEach, expect } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
-import { canProbe, type Traces, tracing } from '../lab/tracing.ts'
+import { type Traces, tracing, wantsProbes } from '../lab/tracing.ts'
 
-const test = anywhere.runIf(canProbe)
 let lab: Lab
 let drawbridge: Drawbridge
 let traces: Traces
@@ -25,6 +24,7 @@ beforeAll(async () => {
   await lab.client.asks(lab.gateway.outside, 8080)
 })
 afterAll(() => lab?.close())
+beforeEach(wantsProbes)
 beforeEach(async () => {
   await expect.poll(present, patient).toBe(false)
 })

@@ -1,12 +1,11 @@
 /** The way of a probe through the gateway, and what came of it: found out by a real packet each time. */
-import { afterAll, test as anywhere, beforeAll, describe, expect } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TraceRequest } from '../../src/api/shapes.ts'
 import { describeEnding, describeHop, type Trace } from '../../src/model/trace.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
-import { canProbe, type Traces, tracing } from '../lab/tracing.ts'
+import { type Traces, tracing, wantsProbes } from '../lab/tracing.ts'
 
-const test = anywhere.runIf(canProbe)
 let lab: Lab
 let drawbridge: Drawbridge
 const [stranger, stranger6] = ['198.51.100.7', '2001:db8:77::7']
@@ -19,6 +18,7 @@ beforeAll(async () => {
   await drawbridge.opens('tcp+udp/8080', [lab.server.at(80), lab.server.at6(80)], { name: 'web' })
 })
 afterAll(() => lab?.close())
+beforeEach(wantsProbes)
 
 let ask: Traces
 const traces = (name: string, from = stranger, more: Partial<TraceRequest> = {}) => ask(name, from, more)

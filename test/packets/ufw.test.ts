@@ -11,7 +11,7 @@ const ourRule = [
   ...['-m', 'comment', '--comment', 'drawbridge', '-j', 'ACCEPT'],
 ]
 
-describe.runIf(canRunUfw)('with ufw active', () => {
+describe.runIf(canRunUfw)('with ufw active (wants root of the machine)', () => {
   let lab: Lab
   let ufw: Ufw
   let drawbridge: Drawbridge

@@ -47,7 +47,7 @@ describe('redis', () => {
   })
 })
 
-describe.skipIf(alone)('postgres (PostgreSQL takes no root, and there is nobody else to become)', () => {
+describe.skipIf(alone)('postgres (PostgreSQL takes no root: wants another user to become)', () => {
   test('the real one, that asks for a password, and leaves no word in its log', async () => {
     const postgres = await startPostgres(lab(), lab().server, 5432)
     await comesAlive('postgres', 5432)
@@ -108,7 +108,7 @@ describe('mysql', () => {
 })
 
 test.skipIf(alone)(
-  'smtp: OpenSMTPD (it becomes two users of its own), and it is told that we go',
+  'smtp: OpenSMTPD (wants users to become, two of its own), and it is told that we go',
   async () => {
     const smtpd = await startSmtpd(lab(), lab().server, 2525)
     await comesAlive('smtp', 2525)
