@@ -1,5 +1,5 @@
 /** A plan, and any difference, as lines for people. */
-import type { FlowEffect, PendingView, Plan, PlanLine } from '../api/shapes.ts'
+import type { Changed, FlowEffect, PendingView, Plan, PlanLine } from '../api/shapes.ts'
 import { type Bans, describeBan, describeBans } from '../model/bans.ts'
 import { describeName, type NameView } from '../model/naming.ts'
 import { counted, plain } from './text.ts'
@@ -22,7 +22,7 @@ export function subjectOf({ what, name }: PlanLine): string {
 }
 
 /** That the answer to a change left lines out. */
-export function moreLines({ more }: Plan): readonly string[] {
+function moreLines({ more }: Plan): readonly string[] {
   return more > 0 ? [`and ${more} more`] : []
 }
 
@@ -88,8 +88,15 @@ export function banLines(bans: Bans): readonly string[] {
 
 const mostReached = 5
 
-/** Targets that answer; of many the first few. */
-export function reachedLines(reached: readonly string[]): readonly string[] {
+/** What a change that was made has come to: where its names lead, which targets answer, what probes have shown. */
+export function outcomeLines({ plan, reached, proven, pending }: Changed): readonly string[] {
   const more = reached.length - mostReached
-  return [...reached.slice(0, mostReached).map(plain), ...(more > 0 ? [`and ${more} more targets`] : [])]
+  return [
+    ...moreLines(plan),
+    ...nameLines(plan.names),
+    ...reached.slice(0, mostReached).map(plain),
+    ...(more > 0 ? [`and ${counted(more, 'more target')}`] : []),
+    ...proven.map(plain),
+    ...pendingLines(pending),
+  ]
 }

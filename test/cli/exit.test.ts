@@ -25,7 +25,6 @@ const failures = [
   'no-such-route',
   'no-such-target',
   'not-in-step',
-  'not-shared',
   'nothing-to-confirm',
   'old-connection',
   'old-session',
@@ -59,7 +58,14 @@ test('bad input exits 2, and everything that was refused or failed exits 1', () 
       .sort(),
   ).toEqual(failures)
   expect(exits.filter(([, exit]) => exit === 2).map(([code]) => code)).toEqual(
-    expect.arrayContaining(['bad-listen', 'listen-taken', 'name-taken', 'privileged-port', 'unknown-list']),
+    expect.arrayContaining([
+      'bad-listen',
+      'listen-taken',
+      'name-taken',
+      'not-shared',
+      'privileged-port',
+      'unknown-list',
+    ]),
   )
 })
 

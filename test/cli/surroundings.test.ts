@@ -17,6 +17,18 @@ test('apply names the first few of many', async () => {
   expect(out.split('\n').slice(1)).toEqual([...reached.slice(0, 5), 'and 2 more targets', ''])
 })
 
+test.each([
+  ['close', ['close', 'web']],
+  ['drain', ['drain', 'web', '10.0.0.5']],
+  ['rollback', ['rollback', '7']],
+])('%s says what targets and probes have answered too', async (_, argv) => {
+  const proven = 'web: proven by a tcp packet'
+  const made = changed([line()], { reached: [answers(80)], proven: [proven] })
+  const api = await startApi(({ method }) => (method === 'POST' ? made : { endpoints: [] }))
+  const { out } = await runIn(api.state, argv)
+  expect(out.split('\n').slice(1)).toEqual([answers(80), proven, ''])
+})
+
 test('status has a line for each conflict, and is ready all the same', async () => {
   const api = await startApi(() => status({ conflicts: ['web hides nc\u001b[31m', 'and 3 more conflicts'] }))
   const { code, out } = await runIn(api.state, ['status'])

@@ -1,7 +1,7 @@
 /** open, close, enable and disable: one forward at a time. */
 import type { Changed, EnableRequest, PlanLine } from '../../api/shapes.ts'
 import type { Call, Spec } from '../command.ts'
-import { moreLines, nameLines, pendingLines, planLines } from '../lines.ts'
+import { outcomeLines, pendingLines, planLines } from '../lines.ts'
 import { changeOptions, enableOptions, lockdownOptions, openOptions } from '../options.ts'
 import { answerChange } from '../output.ts'
 import { emptyName } from '../problems.ts'
@@ -12,7 +12,7 @@ export const changingCommands: readonly Spec[] = [
   {
     spelled: 'open [LISTEN] [TARGET...]',
     summary:
-      'Open a port of this gateway to a host behind it, to several in turn, or to a service of its own (self)',
+      'Open a port of this gateway to a host behind it, to one of several, or to a service of its own (self)',
     options: openOptions,
     examples: [
       'drawbridge open tcp/8080 10.0.0.5:80',
@@ -77,13 +77,7 @@ async function open({ world, client, operands, options, format }: Call): Promise
   return answerChange(world.terminal, format, changed, async () => {
     if (!changed.changed) return [await alreadySo(client, options.name ?? request.forward.listen)]
     if (options.dryRun) return planLines(changed.plan)
-    return [
-      ...forwardLines(changed).map(({ sentence }) => plain(sentence)),
-      ...nameLines(changed.plan.names),
-      ...changed.reached.map(plain),
-      ...changed.proven.map(plain),
-      ...pendingLines(changed.pending),
-    ]
+    return [...forwardLines(changed).map(({ sentence }) => plain(sentence)), ...outcomeLines(changed)]
   })
 }
 
@@ -104,15 +98,7 @@ async function changeNamed(
     const { more } = changed.plan
     const same = more === 0 && lines.length < names.length ? await untouched(client, names, lines) : []
     const told = lines.map(({ name, sentence }) => `${past} ${name}: ${plain(sentence)}`)
-    return [
-      ...same,
-      ...told,
-      ...moreLines(changed.plan),
-      ...nameLines(changed.plan.names),
-      ...changed.reached.map(plain),
-      ...changed.proven.map(plain),
-      ...pendingLines(changed.pending),
-    ]
+    return [...same, ...told, ...outcomeLines(changed)]
   })
 }
 

@@ -5,7 +5,7 @@ import type { EndpointView } from '../../model/endpoints.ts'
 import { parseDuration } from '../../model/limits.ts'
 import { Problem } from '../../model/problem.ts'
 import type { Call, Spec } from '../command.ts'
-import { changeLines, past, pendingLines, planLines } from '../lines.ts'
+import { changeLines, outcomeLines, past, planLines } from '../lines.ts'
 import { changeOptions, drainOptions } from '../options.ts'
 import { answerChange } from '../output.ts'
 import { emptyName } from '../problems.ts'
@@ -71,9 +71,7 @@ function tell(call: Call, changed: Changed): Promise<number> {
       ...same,
       ...changeLines(changed.plan.lines, past),
       ...left.map(({ at, open }) => `${plain(at)}: ${counted(open ?? 0, 'connection')} still open`),
-      ...changed.reached.map(plain),
-      ...changed.proven.map(plain),
-      ...pendingLines(changed.pending),
+      ...outcomeLines(changed),
     ]
   })
 }

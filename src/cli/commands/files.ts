@@ -9,11 +9,10 @@ import { Problem } from '../../model/problem.ts'
 import type { Call, Spec } from '../command.ts'
 import { done, wouldChange } from '../exit.ts'
 import { readGatewayFile } from '../file.ts'
-import { changeLines, moreLines, nameLines, past, pendingLines, planLines, reachedLines } from '../lines.ts'
+import { changeLines, outcomeLines, past, planLines } from '../lines.ts'
 import { applyOptions, planOptions } from '../options.ts'
 import { answerChange, printValue } from '../output.ts'
 import { permissionsOf, trialOf } from '../request.ts'
-import { plain } from '../text.ts'
 import type { Terminal } from '../world.ts'
 
 export const fileCommands: readonly Spec[] = [
@@ -94,16 +93,9 @@ async function apply(call: Call): Promise<number> {
   const { world, client, options, format } = call
   const changed = await client.apply(await requestOf(call))
   return answerChange(world.terminal, format, changed, () => {
-    const { plan: made, pending, reached, proven } = changed
+    const { plan: made } = changed
     if (options.dryRun || made.lines.length === 0) return planLines(made)
-    return [
-      ...changeLines(made.lines, past),
-      ...moreLines(made),
-      ...nameLines(made.names),
-      ...reachedLines(reached),
-      ...proven.map(plain),
-      ...pendingLines(pending),
-    ]
+    return [...changeLines(made.lines, past), ...outcomeLines(changed)]
   })
 }
 

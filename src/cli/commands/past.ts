@@ -3,7 +3,7 @@ import type { AuditEntry, Deed, HistoryEntry, Sides } from '../../api/shapes.ts'
 import { auditPages, seenFile, verifyLog } from '../auditing.ts'
 import type { Call, Spec } from '../command.ts'
 import { done } from '../exit.ts'
-import { changeLines, infinitive, moreLines, past, pendingLines, planLines, subjectOf } from '../lines.ts'
+import { changeLines, infinitive, outcomeLines, past, planLines, subjectOf } from '../lines.ts'
 import { auditOptions, changeOptions } from '../options.ts'
 import { answer, answerChange, printPages } from '../output.ts'
 import { badCount } from '../problems.ts'
@@ -185,11 +185,9 @@ async function rollback({ world, client, operands, options, format }: Call): Pro
   const [to] = operands.map(generationOf)
   const changed = await client.rollback({ to, ...trialOf(options) })
   return answerChange(world.terminal, format, changed, () => {
-    const { plan, pending, generation } = changed
+    const { plan, generation } = changed
     if (!changed.changed) return [`already so: nothing differs from generation ${to ?? generation}`]
-    return options.dryRun
-      ? planLines(plan)
-      : [...changeLines(plan.lines, past), ...moreLines(plan), ...pendingLines(pending)]
+    return options.dryRun ? planLines(plan) : [...changeLines(plan.lines, past), ...outcomeLines(changed)]
   })
 }
 
