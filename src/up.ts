@@ -1,6 +1,7 @@
 /**
- * Starts the two processes in the foreground of this network namespace and keeps them running. Beside `kernel/` the only
- * place that starts processes: it holds the privilege that it hands to the agent and keeps from the controller.
+ * Starts the two processes in the foreground of this network namespace, and the keeper of proxies when it is called for, and
+ * keeps them running. Beside `kernel/` the only place that starts processes: it holds the privilege that it hands to the agent
+ * and keeps from the others.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -3,6 +3,7 @@ import { anchorText } from '../compile/anchor.ts'
 import { type Difference, isNothing, printDifference } from '../compile/difference.ts'
 import type { Left } from '../compile/fates.ts'
 import { reach } from '../faults.ts'
+import type { InTurn } from '../inturn.ts'
 import type { Report } from '../kernel/watcher.ts'
 import type { Turned } from '../model/condition.ts'
 import { namesContainer } from '../model/endpoints.ts'
@@ -26,9 +27,6 @@ import type { AgentMessage, AnswerOf, FactsAnswer, LocateMessage, PutAnswer, Put
 import { shield } from './shielding.ts'
 import { shutAtStart, shutMore, takeShut } from './shutting.ts'
 import { weigh } from './weighing.ts'
-
-/** Messages, repairs and looks at the machine must not overlap. */
-type InTurn = <T>(work: () => Promise<T>) => Promise<T>
 
 /** What it has to say without having been asked. */
 export interface Telling {
@@ -57,7 +55,7 @@ export class Agent {
     this.#booting = new Booting(machine.boot, () => this.#wholeBoot())
   }
 
-  /** Answers one message. Throws a Problem; then the kernel holds what it held. Calls must not overlap, but for `probe`. */
+  /** Answers one message. Throws a Problem; then the kernel holds what it held. Calls that change something must not overlap. */
   async answer(message: AgentMessage): Promise<AnswerOf[AgentMessage['verb']]> {
     switch (message.verb) {
       case 'put':
@@ -89,8 +87,8 @@ export class Agent {
   }
 
   /**
-   * Begins to hold the table: repairs what other programs do to it, follows the machine, and keeps the anchor. Only one
-   * agent can own that in a network namespace; a second one gets a Problem.
+   * Begins to hold the table: repairs what other programs do to it, follows the machine, and keeps the anchor, all in turn
+   * with messages. Only one agent can own that in a network namespace; a second one gets a Problem.
    */
   async guard(inTurn: InTurn, telling: Telling): Promise<void> {
     const { door, beside, bans, containing, watching, proxying, forwarding } = this.#machine

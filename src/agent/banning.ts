@@ -1,5 +1,6 @@
 /** Keeps whom other programs have banned out of the forwards too, as soon as the kernel tells of it. */
 
+import type { InTurn } from '../inturn.ts'
 import type { DenialChange } from '../kernel/denials/places.ts'
 import type { Door } from '../kernel/door.ts'
 import type { Report } from '../kernel/watcher.ts'
@@ -49,11 +50,7 @@ export class Banning {
   }
 
   /** Gives what to call with every report. `known`: what the kernel is known to hold, if it is. */
-  guard(
-    inTurn: <T>(work: () => Promise<T>) => Promise<T>,
-    known: () => Holding | false,
-    keeper: Keeper,
-  ): (report: Report) => void {
+  guard(inTurn: InTurn, known: () => Holding | false, keeper: Keeper): (report: Report) => void {
     const look = follower(() => inTurn(() => this.#follow(known(), keeper)), rhythm)
     this.#look = look
     return (report) => {

@@ -1,5 +1,6 @@
 /** Follows Docker's containers: their names, and the addresses behind them as they come and go. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { InTurn } from '../inturn.ts'
 import { type Containers, noContainers, whereaboutsOf } from '../model/container.ts'
 import type { Located } from '../model/endpoints.ts'
 import { findDaemon, listen } from '../neighbours/containers/daemon.ts'
@@ -14,8 +15,6 @@ const missing = 500
 
 /** By container as a target names it; one that has none any more stands for no address. */
 type News = Map<string, readonly Located[]>
-
-type InTurn = <T>(work: () => Promise<T>) => Promise<T>
 
 /** Has targets follow. */
 type Learn = (news: { whereabouts: News }) => Promise<void>

@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { type InTurn, oneAfterTheOther } from '../inturn.ts'
 import { openDoor } from '../kernel/door.ts'
 import { openForwarding } from '../kernel/forwarding.ts'
 import { readHost } from '../kernel/host.ts'
@@ -87,7 +88,7 @@ async function serveAgent(): Promise<void> {
   // A target that is silent must hold up neither a change nor a repair.
   const probing = oneAfterTheOther()
   const tracing = oneAfterTheOther()
-  const turns: Partial<Record<AgentMessage['verb'], typeof inTurn>> = {
+  const turns: Partial<Record<AgentMessage['verb'], InTurn>> = {
     probe: probing,
     trace: tracing,
     prove: tracing,
@@ -116,20 +117,11 @@ function end({ message, remedy }: Problem): never {
 }
 
 /** So many lanes, and who comes takes the next one. */
-function fewAtOnce(lanes: number): ReturnType<typeof oneAfterTheOther> {
+function fewAtOnce(lanes: number): InTurn {
   const all = Array.from({ length: lanes }, oneAfterTheOther)
   let next = 0
   return (work) => {
     next = (next + 1) % lanes
     return (all[next] as (typeof all)[0])(work)
-  }
-}
-
-function oneAfterTheOther(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve()
-  return (work) => {
-    const result = last.then(work)
-    last = result.catch(() => {})
-    return result
   }
 }

@@ -14,14 +14,13 @@ import {
   turnTo,
   withLeaving,
 } from '../compile/proxy/turning.ts'
+import type { InTurn } from '../inturn.ts'
 import type { Obstacle } from '../model/foreign.ts'
 import type { ProxyName } from '../model/via.ts'
 import { haproxySocket } from '../proxy/protocol.ts'
 import { readCertificate } from './certificates.ts'
 import type { Holding } from './holding.ts'
 import type { ProxyKeeper } from './keeping.ts'
-
-type InTurn = <T>(work: () => Promise<T>) => Promise<T>
 
 /** As long as somebody may be on the way to a port that nobody is sent to any more. */
 const leavingTime = 2000

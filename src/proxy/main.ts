@@ -7,6 +7,7 @@ import { rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { oneAfterTheOther } from '../inturn.ts'
 import { readLines } from '../lines.ts'
 import { ask, kinds } from './kinds.ts'
 import {
@@ -79,13 +80,4 @@ async function tell({ commands, text }: ProxyMessage & { verb: 'tell' }): Promis
   for (const command of commands) answers.push(await ask(join(directory, haproxySocket), `${command}\n`))
   if (text !== null) services.haproxy.keep(text)
   return { answers }
-}
-
-function oneAfterTheOther(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve()
-  return (work) => {
-    const result = last.then(work)
-    last = result.catch(() => {})
-    return result
-  }
 }
