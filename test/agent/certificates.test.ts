@@ -5,26 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readCertificate } from '../../src/agent/certificates.ts'
+import { certificateFile } from '../compile/certificate.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'drawbridge-certificates-'))
 const at = (name: string) => join(directory, name)
 
 test('a pipe, a device, a directory and a file without end are no certificates, and nobody waits for them', (t) => {
   t.onTestFinished(() => rmSync(directory, { recursive: true }))
-  const made = [
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-subj',
-    '/CN=a.example.org',
-  ]
-  execFileSync('openssl', ['req', '-x509', ...made, '-keyout', at('key'), '-out', at('pem')], {
-    stdio: 'ignore',
-  })
+  writeFileSync(at('pem'), certificateFile())
   symlinkSync(at('pem'), at('live'))
-  expect(readCertificate({ certificate: at('live'), key: at('key') })).toContain('PRIVATE KEY')
+  expect(readCertificate({ certificate: at('live'), key: at('pem') })).toContain('PRIVATE KEY')
 
   execFileSync('mkfifo', [at('pipe')])
   symlinkSync('/dev/zero', at('zero'))
@@ -37,9 +27,9 @@ test('a pipe, a device, a directory and a file without end are no certificates, 
     ['large', /too large/],
     ['nowhere', /ENOENT/],
   ] as const)
-    expect(() => readCertificate({ certificate: at(name), key: at('key') })).toThrow(why)
+    expect(() => readCertificate({ certificate: at(name), key: at('pem') })).toThrow(why)
   // It says that it is empty, and what is read of it has no end that would come soon.
-  expect(() => readCertificate({ certificate: '/proc/kallsyms', key: at('key') })).toThrow(
+  expect(() => readCertificate({ certificate: '/proc/kallsyms', key: at('pem') })).toThrow(
     /too large|no certificate/,
   )
 })

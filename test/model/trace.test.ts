@@ -208,39 +208,22 @@ describe('where it was lost', () => {
     },
   )
 
+  /** An error of ICMP that this machine sends by itself. */
+  function saysItself(error: Header['error']): readonly TraceStep[] {
+    const address = { protocol: 'icmp', source: '203.0.113.1', sourcePort: 0, port: 0 } as const
+    const header = { ...answer(0), ...address, tcp: null, error }
+    return [back({ in: '', header }), back({ in: '', chain: 'left', header, handle: 9, verdict: 'drop' })]
+  }
+
   test('at a link that is too small, which this machine says itself, and how much fits', async () => {
-    const error: Header = {
-      ...answer(0),
-      protocol: 'icmp',
-      source: '203.0.113.1',
-      sourcePort: 0,
-      port: 0,
-      tcp: null,
-      error: { type: 3, code: 4, mtu: 1400 },
-    }
-    const own = [
-      back({ in: '', header: error }),
-      back({ in: '', chain: 'left', header: error, handle: 9, verdict: 'drop' }),
-    ]
+    const own = saysItself({ type: 3, code: 4, mtu: 1400 })
     expect(await ending([...taken, ...own])).toBe(
       'this machine says after 3.0 ms: the packet is too big for the way, which takes 1400 bytes',
     )
   })
 
   test('in silence, of which this machine tells as a host that is unreachable', async () => {
-    const error: Header = {
-      ...answer(0),
-      protocol: 'icmp',
-      source: '203.0.113.1',
-      sourcePort: 0,
-      port: 0,
-      tcp: null,
-      error: { type: 3, code: 1, mtu: 0 },
-    }
-    const own = [
-      back({ in: '', header: error }),
-      back({ in: '', chain: 'left', header: error, handle: 9, verdict: 'drop' }),
-    ]
+    const own = saysItself({ type: 3, code: 1, mtu: 0 })
     const missing = async () => ({ neighbour: 'missing', via: '', by: 'in0' }) as const
     expect(await ending([...taken, left, ...own], { neighbour: missing })).toMatch(
       /there is no such host on in0/,

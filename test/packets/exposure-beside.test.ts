@@ -3,50 +3,24 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { ExposurePage } from '../../src/api/shapes.ts'
-import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
-import { type Lab, startLab } from '../lab/lab.ts'
+import type { Drawbridge } from '../lab/drawbridge.ts'
+import { allScans, type Exposed, fewScans, minutes, named, startExposed } from '../lab/exposed.ts'
+import type { Lab } from '../lab/lab.ts'
 import { isRoot } from '../lab/root.ts'
 import { about, agree, everyPort } from '../lab/scanning.ts'
 
 let lab: Lab
 let drawbridge: Drawbridge
+let exposed: Exposed
 
 beforeAll(async () => {
-  lab = await startLab()
-  drawbridge = await startDrawbridge(lab)
-  const { gateway, server } = lab
-  await gateway.answers('tcp', '80-84')
-  await gateway.answers('udp', '1000-1002')
-  await server.answers('tcp', '80-81')
+  exposed = await startExposed()
+  lab = exposed.lab
+  drawbridge = exposed.drawbridge
 })
+afterEach(() => exposed.clear())
 afterAll(() => lab?.close())
 
-const undo: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const one of undo.splice(0).reverse()) await one()
-  const { forwards } = await drawbridge.api.forwards()
-  if (forwards.length > 0) await drawbridge.api.close({ names: forwards.map(({ name }) => name) })
-})
-
-const minutes = 60_000
-/** These, and no more, so that what is dropped does not hold nmap up for long. */
-const few = '70-90,1000-1010,8070-8090'
-const fewScans = { tcp4: few, tcp6: few, udp4: few, udp6: few, second: 'none' } as const
-const wellKnown = '1-1024,5353,8070-8090'
-const allScans = {
-  tcp4: everyPort,
-  tcp6: everyPort,
-  udp4: wellKnown,
-  udp6: wellKnown,
-  second: 'none',
-} as const
-
-async function loads(rules: string, ...tables: readonly string[]): Promise<void> {
-  await lab.gateway.nft(rules)
-  undo.push(() => lab.gateway.nft(tables.map((table) => `delete table ${table}`).join('\n')))
-}
-
-const named = ({ exposures }: ExposurePage, name: string) => exposures.find((one) => one.name === name)
 const rules = (page: ExposurePage, port: number) => about(page, port).map(({ rule }) => rule)
 
 test(
@@ -60,7 +34,7 @@ test(
     expect(before.tcp4).toEqual([80, 81, 82, 83, 84, 8080, 8081, 8082])
     expect(before.udp4).toEqual([1000, 1001, 1002])
     const at = (way: string, device: string) => `type filter hook ${way} device ${device} priority 0`
-    await loads(
+    await exposed.loads(
       `table netdev walls {
         chain in { ${at('ingress', 'out0')}
           tcp dport 80 drop
@@ -111,7 +85,7 @@ test(
     // The machine's own lock may not be ours to take.
     const env = { XTABLES_LOCKFILE: join(drawbridge.state, '..', 'xtables.lock') }
     const restore = (text: string) => gateway.run('iptables-legacy-restore', [], { input: text, env })
-    undo.push(() => restore('*filter\n:INPUT ACCEPT\nCOMMIT\n*nat\nCOMMIT\n'))
+    exposed.undoes(() => restore('*filter\n:INPUT ACCEPT\nCOMMIT\n*nat\nCOMMIT\n'))
     await restore(`*nat
 -A PREROUTING -p tcp --dport 8083 -j REDIRECT --to-ports 83
 COMMIT
@@ -145,12 +119,12 @@ test(
     const { gateway, client } = lab
     const strict = (on: boolean) =>
       gateway.run('sysctl', ['-qw', `net.ipv4.conf.out0.rp_filter=${on ? 1 : 0}`])
-    undo.push(() => strict(false))
+    exposed.undoes(() => strict(false))
     await gateway.run('ip', ['route', 'add', '198.51.100.0/24', 'via', '10.0.0.5'])
-    undo.push(() => gateway.run('ip', ['route', 'del', '198.51.100.0/24']))
+    exposed.undoes(() => gateway.run('ip', ['route', 'del', '198.51.100.0/24']))
     await client.run('ip', ['address', 'add', '198.51.100.7/32', 'dev', 'eth0'])
-    undo.push(() => client.run('ip', ['address', 'del', '198.51.100.7/32', 'dev', 'eth0']))
-    await loads(
+    exposed.undoes(() => client.run('ip', ['address', 'del', '198.51.100.7/32', 'dev', 'eth0']))
+    await exposed.loads(
       `table inet hand { chain in { type filter hook input priority 0
         ip saddr 198.51.100.0/24 tcp dport 80 counter accept
         tcp dport 80 drop
@@ -195,7 +169,7 @@ test.runIf(isRoot)(
     const script = fileURLToPath(new URL('../lab/programs.ts', import.meta.url))
     const program = gateway.spawn(process.execPath, [script, 'out0'])
     await program.says(/^attached$/m, 20_000)
-    undo.push(() => program.end())
+    exposed.undoes(() => program.end())
     const page = await drawbridge.api.exposure()
     const open = page.exposures.filter(({ state }) => state === 'open')
     expect(open).toEqual([])

@@ -1,49 +1,22 @@
 /** Ping, raw sockets, bans, services behind forwards and who is asked, as `exposure` says it, held against packets from outside. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { ExposurePage } from '../../src/api/shapes.ts'
-import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
-import { type Lab, startLab } from '../lab/lab.ts'
-import { about, agree, everyPort } from '../lab/scanning.ts'
+import type { Drawbridge } from '../lab/drawbridge.ts'
+import { allScans, type Exposed, fewScans, minutes, named, startExposed } from '../lab/exposed.ts'
+import type { Lab } from '../lab/lab.ts'
+import { about, agree } from '../lab/scanning.ts'
 
 let lab: Lab
 let drawbridge: Drawbridge
+let exposed: Exposed
 
 beforeAll(async () => {
-  lab = await startLab()
-  drawbridge = await startDrawbridge(lab)
-  const { gateway, server } = lab
-  await gateway.answers('tcp', '80-84')
-  await gateway.answers('udp', '1000-1002')
-  await server.answers('tcp', '80-81')
+  exposed = await startExposed()
+  lab = exposed.lab
+  drawbridge = exposed.drawbridge
 })
+afterEach(() => exposed.clear())
 afterAll(() => lab?.close())
-
-const undo: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const one of undo.splice(0).reverse()) await one()
-  const { forwards } = await drawbridge.api.forwards()
-  if (forwards.length > 0) await drawbridge.api.close({ names: forwards.map(({ name }) => name) })
-})
-
-const minutes = 60_000
-/** These, and no more, so that what is dropped does not hold nmap up for long. */
-const few = '70-90,1000-1010,8070-8090'
-const fewScans = { tcp4: few, tcp6: few, udp4: few, udp6: few, second: 'none' } as const
-const wellKnown = '1-1024,5353,8070-8090'
-const allScans = {
-  tcp4: everyPort,
-  tcp6: everyPort,
-  udp4: wellKnown,
-  udp6: wellKnown,
-  second: 'none',
-} as const
-
-async function loads(rules: string, ...tables: readonly string[]): Promise<void> {
-  await lab.gateway.nft(rules)
-  undo.push(() => lab.gateway.nft(tables.map((table) => `delete table ${table}`).join('\n')))
-}
-
-const named = ({ exposures }: ExposurePage, name: string) => exposures.find((one) => one.name === name)
 
 test(
   'whom other programs have banned is named at every forward that they could use otherwise',
@@ -54,7 +27,7 @@ test(
     await drawbridge.opens('tcp/8082', server.at(80), { name: 'theirs', from: '203.0.113.3' })
     const before = await agree(lab, await drawbridge.api.exposure(), fewScans)
     expect(before.tcp4).toEqual([80, 81, 82, 83, 84, 8080, 8081])
-    await loads(
+    await exposed.loads(
       `table inet f2b-table {
         set addr-set-sshd { type ipv4_addr; elements = { 203.0.113.2 } }
         chain f2b-chain { type filter hook input priority -1
@@ -103,7 +76,7 @@ test(
     expect(await client.pings(gateway.second)).toBe(true)
     expect(named(second, 'echo')).toMatchObject({ state: 'open', protocols: ['icmp'] })
     expect(ping(second, 4)[0]?.addresses).not.toContain(gateway.second)
-    await loads(
+    await exposed.loads(
       `table inet hand {
         chain in { type filter hook input priority 0
           ip saddr 203.0.113.2 icmp type echo-request drop
@@ -123,7 +96,7 @@ test(
     expect(named(third, 'echo')?.rule).toMatch(/^blocked by table inet hand, chain onward, rule handle \d+$/)
     const mute = (on: boolean) =>
       gateway.run('sysctl', ['-qw', `net.ipv6.icmp.echo_ignore_all=${on ? 1 : 0}`])
-    undo.push(() => mute(false))
+    exposed.undoes(() => mute(false))
     await mute(true)
     expect(await client.pings(gateway.outside6)).toBe(false)
     expect(ping(await drawbridge.api.exposure(), 6)).toMatchObject([
@@ -146,7 +119,7 @@ test('a raw socket of another protocol is listed, and what a rule does to it', a
       declared: false,
     },
   ])
-  await loads(
+  await exposed.loads(
     'table inet hand { chain in { type filter hook input priority 0\nmeta l4proto 253 drop\n}\n}',
     'inet hand',
   )
@@ -164,7 +137,7 @@ test(
       takeOver: true,
     })
     await drawbridge.opens('tcp/89', 'self:89', { name: 'idle', privileged: true })
-    await loads(
+    await exposed.loads(
       `table inet hand { chain in { type filter hook input priority 0; policy drop
         ct state established,related accept
         meta l4proto { icmp, ipv6-icmp } accept

@@ -1,7 +1,9 @@
 /** Services of the gateway itself that are opened, beside a real firewalld. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { amount } from '../amount.ts'
+import { asksFrom } from '../lab/asking.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
+import type { Protocol } from '../lab/inside/protocol.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 import { isRoot } from '../lab/root.ts'
 import { savedRules } from '../lab/saved.ts'
@@ -19,15 +21,8 @@ for (const backend of backends) {
     let lab: Lab
     let firewall: Firewalld
     let drawbridge: Drawbridge
-    /** `gateway`, or why not: what firewalld rejects is refused, what we drop is silent. */
-    const asks = (port: number, from: string, protocol: 'tcp' | 'udp' = 'tcp') => {
-      const { client, gateway } = lab
-      const to = from.includes(':') ? gateway.outside6 : gateway.outside
-      return client.asks(to, port, { from, protocol, timeout: 500 }).then(
-        ({ identity }) => identity,
-        ({ message }: Error) => /refused|unreachable|timeout/.exec(message)?.[0] ?? message,
-      )
-    }
+    /** What firewalld rejects is refused, what we drop is silent. */
+    const asks = (port: number, from: string, protocol?: Protocol) => asksFrom(lab, port, from, protocol)
     const eventually = (port: number, from: string) => expect.poll(() => asks(port, from), patient)
     const rules = async () =>
       backend === 'nftables'

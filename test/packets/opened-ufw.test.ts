@@ -4,7 +4,9 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { amount } from '../amount.ts'
+import { asksFrom } from '../lab/asking.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
+import type { Protocol } from '../lab/inside/protocol.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 import { savedRules } from '../lab/saved.ts'
 import { canRunUfw, startUfw, type Ufw } from '../lab/ufw.ts'
@@ -21,15 +23,7 @@ describe.runIf(canRunUfw)('with ufw active (wants root of the machine)', () => {
   let lab: Lab
   let ufw: Ufw
   let drawbridge: Drawbridge
-  /** `gateway`, or why not. */
-  const asks = (port: number, from: string, protocol: 'tcp' | 'udp' = 'tcp') => {
-    const { client, gateway } = lab
-    const to = from.includes(':') ? gateway.outside6 : gateway.outside
-    return client.asks(to, port, { from, protocol, timeout: 500 }).then(
-      ({ identity }) => identity,
-      (error: Error) => (/timeout/.test(error.message) ? 'timeout' : error.message),
-    )
-  }
+  const asks = (port: number, from: string, protocol?: Protocol) => asksFrom(lab, port, from, protocol)
   const eventually = (port: number, from: string) => expect.poll(() => asks(port, from), patient)
   const tuples = () =>
     ['user.rules', 'user6.rules']

@@ -1,7 +1,9 @@
 /** Services of the gateway itself that are opened by `self:PORT`, on a machine without a firewall of its own. */
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { asksFrom } from '../lab/asking.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { startFail2ban } from '../lab/fail2ban.ts'
+import type { Protocol } from '../lab/inside/protocol.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 
 const slow = { timeout: 60_000 }
@@ -12,15 +14,7 @@ const [office6, stranger6] = ['2001:db8:1::2', '2001:db8:1::3']
 let lab: Lab
 let drawbridge: Drawbridge
 
-/** `gateway`, or why not. */
-async function asks(port: number, from = office, protocol: 'tcp' | 'udp' = 'tcp'): Promise<string> {
-  const { client, gateway } = lab
-  const to = from.includes(':') ? gateway.outside6 : gateway.outside
-  return client.asks(to, port, { from, protocol, timeout: 1000 }).then(
-    ({ identity }) => identity,
-    (error: Error) => (/timeout/.test(error.message) ? 'timeout' : error.message),
-  )
-}
+const asks = (port: number, from = office, protocol?: Protocol) => asksFrom(lab, port, from, protocol)
 
 beforeAll(async () => {
   lab = await startLab()

@@ -1,10 +1,10 @@
 /** The boundary between the two processes: who they are, who may speak to them, and what they take. */
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sendLines } from '../lab/agent.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 import { alone } from '../lab/root.ts'
@@ -37,23 +37,6 @@ function isRunning(pid: number | undefined): boolean {
   } catch {
     return false
   }
-}
-
-/** Sends lines to the agent and gives as many answers. */
-function tellAgent(lines: readonly string[]): Promise<{ answer?: unknown; problem?: { code: string } }[]> {
-  const socket = connect(join(drawbridge.state, 'run', 'agent', 'agent.sock'))
-  return new Promise((resolve, reject) => {
-    let text = ''
-    socket.on('error', reject)
-    socket.on('data', (piece) => {
-      text += piece
-      const answers = text.trim().split('\n')
-      if (answers.length < lines.length) return
-      socket.destroy()
-      resolve(answers.map((line) => JSON.parse(line)))
-    })
-    for (const line of lines) socket.write(`${line}\n`)
-  })
 }
 
 test('the agent keeps two capabilities of all', () => {
@@ -158,7 +141,7 @@ const put = (forward: object, more: object = {}) =>
 
 test('the agent checks every value again: what the model refuses never reaches the kernel', async () => {
   const before = await lab.gateway.run('nft', ['list', 'ruleset'])
-  const answers = await tellAgent([
+  const answers = await sendLines(drawbridge, [
     'no json at all',
     '{"id":1}',
     '{"id":1,"message":{"verb":"exec","text":"flush ruleset"}}',

@@ -5,11 +5,13 @@ import { startDrawbridge } from '../lab/drawbridge.ts'
 import { startLab } from '../lab/lab.ts'
 
 const patient = { timeout: 20_000, interval: 100 }
-
-test.for([
+/** The port that the first forward gets. */
+const first = [
   ['haproxy', 61_002],
   ['nginx', 61_003],
-] as const)(
+] as const
+
+test.for(first)(
   'a port of %s is shut before it listens and until it does not',
   {
     timeout: 90_000,
@@ -45,10 +47,7 @@ test.for([
   },
 )
 
-test.for([
-  ['haproxy', 61_002],
-  ['nginx', 61_003],
-] as const)(
+test.for(first)(
   '%s does not go on with a forward that was closed while no agent ran',
   {
     timeout: 90_000,

@@ -1,8 +1,7 @@
 /** What is said about the targets of a change: the agent asks them, by the way this machine reaches them. */
-import { connect } from 'node:net'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Changed } from '../../src/api/shapes.ts'
+import { tellAgent } from '../lab/agent.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 import { canProbe } from '../lab/tracing.ts'
@@ -99,28 +98,11 @@ test('a target of UDP is asked whether the host is there: by ping where that is 
   )
 })
 
-/** Sends lines at once and gives the answers as they come. */
-function tellAgent(messages: readonly object[]): Promise<{ id: number; answer?: unknown }[]> {
-  const socket = connect(join(drawbridge.state, 'run', 'agent', 'agent.sock'))
-  return new Promise((resolve, reject) => {
-    let text = ''
-    socket.on('error', reject)
-    socket.on('data', (piece) => {
-      text += piece
-      const answers = text.trim().split('\n')
-      if (answers.length < messages.length) return
-      socket.destroy()
-      resolve(answers.map((line) => JSON.parse(line)))
-    })
-    socket.write(messages.map((message, id) => `${JSON.stringify({ id, message })}\n`).join(''))
-  })
-}
-
 test('the agent asks nobody but targets of forwards it holds, and its other work goes on meanwhile', async () => {
   const { server } = lab
   await drawbridge.opens('tcp/8200', '10.0.0.97:80', { name: 'dead' })
   const seen = await server.watches('tcp dport 4444')
-  const answers = await tellAgent([
+  const answers = await tellAgent(drawbridge, [
     { verb: 'probe', names: ['dead'] },
     { verb: 'probe', names: ['nobody', server.at(4444)] },
     { verb: 'probe', names: [], address: server.at(4444) },

@@ -1,7 +1,6 @@
 /** What a probe leaves behind, whatever happens to the agent meanwhile: nothing. And what it cannot be used for. */
-import { connect } from 'node:net'
-import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { tellAgent } from '../lab/agent.ts'
 import { type Drawbridge, startDrawbridge } from '../lab/drawbridge.ts'
 import { type Lab, startLab } from '../lab/lab.ts'
 import { type Traces, tracing, wantsProbes } from '../lab/tracing.ts'
@@ -128,28 +127,11 @@ test('during a lockdown nothing is sent', async () => {
   expect((await traces('web', stranger)).ending.kind).toBe('answered')
 })
 
-/** What somebody says to the agent who has taken over the controller. */
-function tellAgent(messages: readonly object[]): Promise<{ id: number; problem?: { code: string } }[]> {
-  const socket = connect(join(drawbridge.state, 'run', 'agent', 'agent.sock'))
-  return new Promise((resolve, reject) => {
-    let text = ''
-    socket.on('error', reject)
-    socket.on('data', (piece) => {
-      text += piece
-      const lines = text.split('\n').slice(0, -1)
-      if (lines.length < messages.length) return
-      socket.destroy()
-      resolve(lines.map((line) => JSON.parse(line)))
-    })
-    socket.write(messages.map((message, id) => `${JSON.stringify({ id, message })}\n`).join(''))
-  })
-}
-
 test('a hostile controller cannot aim it elsewhere, says nothing by it and is no flood', slow, async () => {
   const wanted = { verb: 'trace', name: 'web', from: stranger }
   const seen = await lab.server.watches(`ip saddr ${stranger} tcp flags syn / syn,ack`)
   const codes = async (messages: readonly object[]) =>
-    (await tellAgent(messages)).map(({ problem }) => problem?.code ?? 'sent')
+    (await tellAgent(drawbridge, messages)).map(({ problem }) => problem?.code ?? 'sent')
   expect(
     await codes([
       { ...wanted, to: '10.0.0.6' },
