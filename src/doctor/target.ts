@@ -1,4 +1,5 @@
 /** The target, or the service of this machine, and its answers. */
+import { isEverywhere, isLoopback } from '../model/address.ts'
 import type { EndpointExam } from '../model/examination.ts'
 import { isOwn } from '../model/forward.ts'
 import type { Transport } from '../model/listen.ts'
@@ -215,9 +216,6 @@ function thereWords(one: EndpointExam): string {
   return 'a way leads there'
 }
 
-const isLoopback = (address: string) => address.startsWith('127.') || address === '::1'
-const everywhere = ['0.0.0.0', '::']
-
 function wantedOf({ forward: { listen } }: Evidence): string {
   return listen.kind === 'ports' && listen.place.kind === 'address'
     ? listen.place.address.text
@@ -238,8 +236,7 @@ function ownMissing<F>(
       const there = listeners.filter((one) => one.protocol === protocol && one.port === first)
       const served = there.some(
         ({ address }) =>
-          everywhere.includes(address) ||
-          (!isLoopback(address) && (wanted === 'any address' || address === wanted)),
+          isEverywhere(address) || (!isLoopback(address) && (wanted === 'any address' || address === wanted)),
       )
       const facts = served ? undefined : told(first, protocol, there)
       if (facts) return { facts }

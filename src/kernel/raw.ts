@@ -3,7 +3,7 @@
  * raw_sock_seq_show() in net/ipv4/raw.c, which has the protocol where others have the port.
  */
 import { readFileSync } from 'node:fs'
-import type { Family } from '../model/address.ts'
+import { type Family, isLoopback } from '../model/address.ts'
 import type { RawSocket } from '../model/exposure/exposure.ts'
 import { addressText } from './fields.ts'
 import { userName } from './holders.ts'
@@ -21,7 +21,7 @@ export function readRawSockets(): RawSocket[] {
         const [address = '', protocol = ''] = local.split(':')
         if (protocol === '' || Number.parseInt(protocol, 16) === IPPROTO_RAW) return []
         const text = addressOf(address)
-        if (text.startsWith('127.') || text === '::1') return []
+        if (isLoopback(text)) return []
         return [
           { family, protocol: Number.parseInt(protocol, 16), address: text, user: userName(Number(uid)) },
         ]

@@ -1,6 +1,6 @@
 /** What takes packets on this machine, and on which of its addresses: all sockets but those on loopback. */
 import { networkInterfaces } from 'node:os'
-import { readAddress } from '../model/address.ts'
+import { isLoopback, readAddress } from '../model/address.ts'
 import type { LocalAddress, Service } from '../model/exposure/exposure.ts'
 import { readHolders } from './holders.ts'
 import { type ListeningSocket, readAllSockets } from './listeners.ts'
@@ -29,10 +29,6 @@ export function readServices(netlink: Netlink): Service[] {
 function familiesOf({ address, only6 }: ListeningSocket): Service['families'] {
   if (address === '::' && !only6) return [4, 6]
   return address.includes(':') ? [6] : [4]
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1'
 }
 
 /** Every address of an interface that is up; a packet to loopback never comes from outside. */

@@ -76,9 +76,14 @@ export function withPort(address: Address, port: string): string {
   return address.family === 4 ? `${address.text}:${port}` : `[${address.text}]:${port}`
 }
 
-/** 127.0.0.0/8 and ::1: the machine itself, and never another. */
-export function isLoopback({ text }: Address): boolean {
-  return ipaddr.parse(text).range() === 'loopback'
+/** 127.0.0.0/8 and ::1: the machine itself, and never another. Of an address or a prefix, by its text. */
+export function isLoopback(text: string): boolean {
+  return text.startsWith('127.') || text === '::1'
+}
+
+/** Where a socket listens that is bound to no address. */
+export function isEverywhere(text: string): boolean {
+  return text === '0.0.0.0' || text === '::'
 }
 
 /** Why a packet cannot be sent on to this address, or undefined when it can (RFC 6890's special ranges). */

@@ -58,7 +58,7 @@ export function parseDestination(field: string, value: string, host: string, pro
   const address = readAddress(host)
   if (!address) return { kind: 'name', name: parseHostName(bad, host) }
   const why = whyUnusableAsTarget(address)
-  if (why && !(proxied && isLoopback(address)))
+  if (why && !(proxied && isLoopback(address.text)))
     throw Problem.of('target-unusable', { field, value: shown(value), why })
   return { kind: 'address', address }
 }

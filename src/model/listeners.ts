@@ -1,5 +1,5 @@
 /** Services of this machine that a forward would hide. */
-import type { Family } from './address.ts'
+import { type Family, isEverywhere, isLoopback } from './address.ts'
 import { type Forward, familiesOf, isOwn } from './forward.ts'
 import { describeHolder, type Holder } from './holder.ts'
 import type { Transport } from './listen.ts'
@@ -33,14 +33,10 @@ function concerns(forward: Forward, { protocol, address, port }: Listener): bool
   return place.kind !== 'address' || isEverywhere(address) || address === place.address.text
 }
 
-function isEverywhere(address: string): boolean {
-  return address === '0.0.0.0' || address === '::'
-}
-
 /** A socket on :: takes IPv4 as well (bindv6only is off by default); loopback is never forwarded. */
 function servesSome(address: string, families: readonly Family[]): boolean {
   if (address === '::') return true
-  if (address === '::1' || address.startsWith('127.')) return false
+  if (isLoopback(address)) return false
   return families.includes(address.includes(':') ? 6 : 4)
 }
 

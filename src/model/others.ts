@@ -1,5 +1,5 @@
 /** Destination NAT that other programs made, and what it means for a forward of ours. */
-import { networkOf } from './address.ts'
+import { isLoopback, networkOf } from './address.ts'
 import { type Forward, familiesOf, isOwn } from './forward.ts'
 import { intersect, type Match, namesInterface } from './match.ts'
 import { printPorts } from './ports.ts'
@@ -57,10 +57,6 @@ export function meets(forward: Forward, other: OthersForward): boolean {
     case 'address':
       return takesAddress(other, listen.place.address.text)
   }
-}
-
-function isLoopback(text: string): boolean {
-  return text.startsWith('127.') || text === '::1'
 }
 
 function takesInterface({ interfaces }: OthersForward, name: string): boolean {

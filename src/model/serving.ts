@@ -1,4 +1,5 @@
 /** Who serves what a forward opens of this machine's own. */
+import { isEverywhere, isLoopback } from './address.ts'
 import type { Forward } from './forward.ts'
 import type { Listener } from './listeners.ts'
 import { intersect } from './match.ts'
@@ -47,12 +48,4 @@ export function servingOf(forward: Forward, { listeners, ephemeral }: Known): re
     const served = listen.place.kind === 'interface' || reached.includes(listen.place.address.text)
     return served ? [] : [{ ...told, kind: 'elsewhere', addresses: reached }]
   })
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.')
-}
-
-function isEverywhere(address: string): boolean {
-  return address === '0.0.0.0' || address === '::'
 }

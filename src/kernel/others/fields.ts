@@ -1,5 +1,5 @@
 /** A condition on one field of the packet narrows what a rule takes. Source: nft_cmp.c, nft_range.c, nft_lookup.c. */
-import { type Family, networkOf, type Prefix } from '../../model/address.ts'
+import { type Family, isLoopback, networkOf, type Prefix } from '../../model/address.ts'
 import type { Transport } from '../../model/listen.ts'
 import { complement, intersect, type Match } from '../../model/match.ts'
 import type { PortRange } from '../../model/ports.ts'
@@ -95,7 +95,7 @@ function narrowAddresses(
   const families = match.families.filter((one) => one === family)
   const prefixes = values.map((value) => prefixOf(family, bits, value))
   // Loopback is never forwarded; all but loopback is everything.
-  if (not && prefixes.every(isLoopback)) return { ...match, families }
+  if (not && prefixes.every(({ text }) => isLoopback(text))) return { ...match, families }
   if (not || match.addresses || values.length > mostAddresses) return undefined
   return { ...match, families, addresses: prefixes }
 }
@@ -106,8 +106,4 @@ function prefixOf(family: Family, length: number, value: Buffer): Prefix {
   value.copy(bytes)
   const text = decodeFields([family === 4 ? 'ipv4_addr' : 'ipv6_addr'], bytes)
   return { family, text: networkOf({ family, text }, length), length }
-}
-
-function isLoopback({ text }: Prefix): boolean {
-  return text.startsWith('127.') || text === '::1'
 }

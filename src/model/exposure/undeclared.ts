@@ -1,4 +1,5 @@
 /** The exposures that nobody declared here: services of this machine, translations of others, and needless permissions. */
+import { isEverywhere } from '../address.ts'
 import { type Container, containerAt, containerBehind } from '../container.ts'
 import { describeHolder } from '../holder.ts'
 import { type Box, coalesced, meetBox, withoutBoxes } from './box.ts'
@@ -35,7 +36,7 @@ function toldOfService(view: View, service: Service, containers: readonly Contai
   const { protocol, address, families, port, holder } = service
   if (protocol !== scene.protocol || !families.includes(scene.family)) return []
   if (service.interface !== null && service.interface !== scene.interface) return []
-  const everywhere = address === '0.0.0.0' || address === '::'
+  const everywhere = isEverywhere(address)
   const part = {
     port: [{ first: BigInt(port), last: BigInt(port) }],
     ...(!everywhere && { address: rangeOfAddress(address) }),
@@ -203,7 +204,7 @@ function toldOfPing(view: View, echo: Machine['echo']): readonly Told[] {
 function toldOfRaw(view: View, { family, protocol, address, user }: RawSocket): readonly Told[] {
   const { scene } = view
   if (scene.protocol !== `protocol ${protocol}` || scene.family !== family) return []
-  const everywhere = address === '0.0.0.0' || address === '::'
+  const everywhere = isEverywhere(address)
   return toldHere(view, everywhere ? {} : { address: rangeOfAddress(address) }, everywhere).map((one) => ({
     ...one,
     kind: 'raw',
