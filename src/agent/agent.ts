@@ -1,7 +1,7 @@
 /** Carries messages out: checks, compiles, commits one transaction, reads it back, mends connections. */
 import { anchorText } from '../compile/anchor.ts'
 import { type Difference, isNothing, printDifference } from '../compile/difference.ts'
-import type { Left } from '../compile/fates.ts'
+import { endsWithTarget, type Left } from '../compile/fates.ts'
 import { reach } from '../faults.ts'
 import type { InTurn } from '../inturn.ts'
 import type { Report } from '../kernel/watcher.ts'
@@ -18,7 +18,7 @@ import { follower, repairer } from './guarding.ts'
 import { type Repair, RepairBook } from './healing.ts'
 import { Holding, type Step } from './holding.ts'
 import { Keeper } from './keeper.ts'
-import { type Learned, nothingLearned } from './learning.ts'
+import { isShareAlone, type Learned, nothingLearned } from './learning.ts'
 import { readLocated } from './locating.ts'
 import { answerQuestion, factsOf } from './looking.ts'
 import type { Machine } from './machine.ts'
@@ -167,12 +167,14 @@ export class Agent {
     const { difference, former, present } = this.#holding.learn(news)
     if (news.whereabouts) this.#machine.watching.follow(this.#holding, present)
     if (this.#holds === null) return
-    await this.#machine.proxying.prepare(this.#holding)
+    if (present.some(({ via }) => via)) await this.#machine.proxying.prepare(this.#holding)
     if (isNothing(difference)) return
     const changed = present.some(namesContainer) ? 'otherwise' : 'the same'
     const boots = areContainers(news) ? 'nothing new' : changed
     await this.#carry(difference, () => this.#holding.learn(before), boots)
-    await this.#mend({ former, present, unknown: false })
+    // More or less of what is new contradicts no connection, and nobody comes untranslated by an opening that there was.
+    const concerned = isShareAlone(news, before) ? [] : former.filter(endsWithTarget)
+    if (concerned.length > 0) await this.#mend({ former: concerned, present: [], unknown: false })
   }
 
   /** Writes what differs within a generation, into the boot file too; what fails is taken back by `revert`. */

@@ -1,4 +1,5 @@
 /** What is found out about targets while they are used. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Located } from '../model/endpoints.ts'
 
 export interface Learned {
@@ -15,6 +16,11 @@ export function takeNews(
   takeAll(learned.whereabouts, whereabouts, (located) => located.length === 0)
   takeAll(learned.down, down, (endpoints) => endpoints.size === 0)
   takeAll(learned.warming, warming, (endpoints) => endpoints.size === 0)
+}
+
+/** Whether only the share of those that are back is another. */
+export function isShareAlone({ whereabouts, down }: Partial<Learned>, before: Partial<Learned>): boolean {
+  return !whereabouts && isDeepStrictEqual(down, before.down)
 }
 
 /** What is known now of all that `news` is about. */

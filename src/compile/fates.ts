@@ -74,6 +74,14 @@ export function takesDatagrams({ listen, enabled }: Forward): boolean {
   return enabled && (listen.kind === 'ping' || listen.protocols.includes('udp'))
 }
 
+/** Whether any connection may have to end when its target does: if none, nobody need look for those there are. */
+export function endsWithTarget({ listen, onChange, via }: Forward): boolean {
+  // To which target it goes on is the proxy's affair.
+  if (via) return false
+  const protocols = listen.kind === 'ping' ? (['icmp'] as const) : listen.protocols
+  return protocols.some((protocol) => mustEnd({ protocol }, onChange))
+}
+
 /** The forwards by whose opening a connection comes; the interface that it came by is not recorded. */
 function takersOf(flow: Flow, openings: Openings): readonly Forward[] {
   const address = { family: flow.family, text: flow.destination }

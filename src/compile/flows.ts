@@ -82,10 +82,10 @@ function mayStay(
  * What to do with a flow that contradicts the forwards. UDP and ICMP have no end that could be waited for, and a steady
  * sender would stay on the old target for ever, so `drain` moves them at once and lets TCP finish.
  */
-export function mustEnd(flow: Flow, onChange: OnChange): boolean {
+export function mustEnd({ protocol }: Pick<Flow, 'protocol'>, onChange: OnChange): boolean {
   switch (onChange) {
     case 'drain':
-      return flow.protocol !== 'tcp'
+      return protocol !== 'tcp'
     case 'cut':
       return true
     case 'keep':

@@ -200,6 +200,44 @@ describe('on the kernel', () => {
   })
 })
 
+describe('what is found out about targets', () => {
+  const down = (endpoint: string) => ({ down: new Map([['web', new Set([endpoint])]]) })
+  const warming = { ...down('10.0.0.5:80'), warming: new Map([['web', new Map([['10.0.0.6:80', 1]])]]) }
+
+  test.each([
+    ['TCP that drains: nothing ends', 'tcp/80', 'drain', [], []],
+    ['TCP that is cut', 'tcp/80', 'cut', ['connections'], []],
+    ['datagrams, which have no end', 'udp/80', 'drain', ['connections'], []],
+    ['datagrams that are kept', 'udp/80', 'keep', [], []],
+  ] as const)('has connections read where they may end: %s', async (_, listen, change, fallen, warmed) => {
+    const read: string[] = []
+    const through: Door = {
+      ...door,
+      flows: (mark) => {
+        read.push(mark.value === 0 ? 'all others' : 'connections')
+        return door.flows(mark)
+      },
+    }
+    const agent = new Agent(machineOf(through, directory))
+    await agent.answer({ verb: 'clear' })
+    const to = ['10.0.0.5', '10.0.0.6', '10.0.0.7'].map((host) => ({ host, port: 80 }))
+    await agent.answer(putOf(1, null, { 1: { name: 'web', listen, to, on_change: change } }))
+    const pools = async () => {
+      const sets = (await door.setNames()).filter((name) => name.startsWith('pool'))
+      return JSON.stringify([...(await door.read(sets)).values()].flatMap((set) => [...set]))
+    }
+    const all = await pools()
+    read.length = 0
+    await agent.learn(down('10.0.0.5:80'))
+    const two = await pools()
+    expect(two).not.toBe(all)
+    expect(read.splice(0)).toEqual(fallen)
+    await agent.learn(warming)
+    expect(await pools()).not.toBe(two)
+    expect(read.splice(0)).toEqual(warmed)
+  })
+})
+
 describe('a static part that is refused', () => {
   beforeEach(async () => void (await realAgent().ask({ verb: 'clear' })))
 
