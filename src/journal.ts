@@ -1,6 +1,6 @@
 /** One line for each entry of the log and each conflict on standard output: structured for a journal, in words for a person who watches. */
 import { fstatSync } from 'node:fs'
-import { describeName, type NameView } from './model/naming.ts'
+import { describeName, type NameEvent } from './model/naming.ts'
 import type { BeforeAfter, Recorded } from './store/store.ts'
 
 /** A change of 64,000 forwards is told by its first names and how many there are. */
@@ -55,12 +55,6 @@ export function conflictLine(sentence: string, there: boolean): string {
 
 export function spokenConflict(sentence: string, there: boolean): string {
   return `drawbridge: ${there ? 'conflict' : 'no conflict any more'}: ${visible(sentence)}\n`
-}
-
-/** A name leads elsewhere, or there is other trouble with it than before, or none any more. */
-export interface NameEvent {
-  readonly view: NameView
-  readonly before: readonly string[]
 }
 
 export function journalName({ view, before }: NameEvent): string {

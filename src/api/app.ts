@@ -10,7 +10,8 @@ import type { Doctor } from './doctoring.ts'
 import type { LookForExposure } from './exposing.ts'
 import type { GatewayService, Parts } from './gateway.ts'
 import { type GatewayReader, namesView, pendingView } from './reading.ts'
-import type { Repairs, Status } from './shapes.ts'
+import { besieged } from './repairs.ts'
+import type { Status } from './shapes.ts'
 import { trace } from './tracing.ts'
 
 export interface AppParts extends Parts {
@@ -268,13 +269,6 @@ async function status(
     locked: store.register.settings.locked,
     version,
   }
-}
-
-/** What keeps the table from being as it should. */
-function besieged({ count, last, fighting, refused }: Repairs): Problem | undefined {
-  if (refused) return Problem.of('repair-refused', { words: refused })
-  if (!fighting) return undefined
-  return Problem.of('fought-over', { count, by: last ? `${last.by} (process ${last.pid})` : 'unknown' })
 }
 
 function asProblem(error: unknown): Problem {

@@ -25,15 +25,7 @@ import type {
   Status,
   TraceRequest,
 } from './shapes.ts'
-import type { DoctorPage, DoctorRequest, Mended } from './shapes-doctor.ts'
-
-interface DoctorQuery {
-  readonly name?: string | undefined
-  /** The address of a client. */
-  readonly from?: string | undefined
-  /** What it notices, in its words. */
-  readonly symptom?: string | undefined
-}
+import type { Complaint, DoctorPage, DoctorRequest, Mended } from './shapes-doctor.ts'
 
 export interface AuditQuery {
   /** The entry after which the page begins. */
@@ -65,7 +57,7 @@ export interface Client {
   /** Sends a probe and tells its way. */
   readonly trace: (wanted: TraceRequest) => Promise<Trace>
   /** Why forwards do not work: one by name or opening, or all. */
-  readonly doctor: (wanted: DoctorQuery) => Promise<DoctorPage>
+  readonly doctor: (wanted: Complaint) => Promise<DoctorPage>
   /** The same, and what is Drawbridge's to mend is mended. */
   readonly mend: (wanted: DoctorRequest) => Promise<Mended>
   readonly plan: (wanted: ApplyRequest) => Promise<Plan>
@@ -100,11 +92,7 @@ export function connect(socketPath: string): Client {
     disable: (wanted) => ask('POST', '/disable', wanted),
     drain: (wanted) => ask('POST', '/drain', wanted),
     gateway: () => ask('GET', '/gateway'),
-    exposure: (names = []) =>
-      ask(
-        'GET',
-        `/exposure${names.length > 0 ? `?${new URLSearchParams(names.map((name): [string, string] => ['name', name]))}` : ''}`,
-      ),
+    exposure: (names = []) => ask('GET', `/exposure${queryOf({ name: names })}`),
     trace: (wanted) => ask('POST', '/trace', wanted),
     doctor: (wanted) => ask('GET', `/doctor${queryOf({ ...wanted })}`),
     mend: (wanted) => ask('POST', '/doctor', wanted),
@@ -122,10 +110,13 @@ export function connect(socketPath: string): Client {
   }
 }
 
-/** `?a=1&b=2` of what is there. */
-function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {
+type QueryValue = string | number | undefined
+
+/** `?a=1&b=2&b=3` of what is there. */
+function queryOf(values: Readonly<Record<string, QueryValue | readonly QueryValue[]>>): string {
   const given = new URLSearchParams()
-  for (const [key, value] of Object.entries(values)) if (value !== undefined) given.set(key, String(value))
+  for (const [key, some] of Object.entries(values))
+    for (const value of [some].flat()) if (value !== undefined) given.append(key, String(value))
   return given.size === 0 ? '' : `?${given}`
 }
 

@@ -2,7 +2,7 @@
 import { diagnose } from '../doctor/diagnose.ts'
 import { symptomOf } from '../doctor/symptoms.ts'
 import { parseAddress } from '../model/address.ts'
-import { type Finding, type Symptom, symptoms } from '../model/finding.ts'
+import { type Finding, ranks, type Symptom, symptoms } from '../model/finding.ts'
 import { parseForward, printForward } from '../model/forward.ts'
 import { Problem } from '../model/problem.ts'
 import type { Store } from '../store/store.ts'
@@ -11,14 +11,7 @@ import type { GatewayService } from './gateway.ts'
 import { evidenceOf, type Sick, type Sources, surroundings } from './gathering.ts'
 import { findForward, inOrder } from './reading.ts'
 import type { Changed } from './shapes.ts'
-import type { DoctorPage, Mended, Patient } from './shapes-doctor.ts'
-
-interface Complaint {
-  /** A forward's name or opening; undefined: all of them. */
-  readonly name?: string | undefined
-  readonly from?: string | undefined
-  readonly symptom?: string | undefined
-}
+import type { Complaint, DoctorPage, Mended, Patient } from './shapes-doctor.ts'
 
 export interface Doctor {
   look(complaint: Complaint): Promise<DoctorPage>
@@ -69,7 +62,6 @@ export function doctorOf(parts: Parts): Doctor {
   return { look, mend }
 }
 
-const ranks = { broken: 0, impaired: 1, note: 2 } as const
 const rank = (finding: Finding | null) => (finding ? ranks[finding.severity] : 3)
 
 function readSymptom(words: string): Symptom {

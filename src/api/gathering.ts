@@ -3,18 +3,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AgentClient } from '../agent/client.ts'
 import type { FactsAnswer } from '../agent/protocol.ts'
 import { admitterOf, prefixesOf } from '../compile/elements.ts'
-import type { Evidence, Passage } from '../doctor/evidence.ts'
+import type { Evidence } from '../doctor/evidence.ts'
+import { passageOf } from '../doctor/passing.ts'
 import type { Address } from '../model/address.ts'
 import type { Exposure } from '../model/exposure/exposure.ts'
-import { admission } from '../model/foreign.ts'
 import type { Forward } from '../model/forward.ts'
-import type { Mark } from '../model/gateway.ts'
 import { describeMeeting, meets, type Others, turnOf } from '../model/others.ts'
 import { Problem } from '../model/problem.ts'
 import type { Trace } from '../model/trace.ts'
 import type { Runner } from '../reconcile/runner.ts'
 import type { Store } from '../store/store.ts'
 import type { LookForExposure } from './exposing.ts'
+import { besieged } from './repairs.ts'
 import { unlessAway } from './sight.ts'
 
 export interface Sources {
@@ -131,9 +131,8 @@ async function troubleOf(
 ): Promise<Evidence['trouble']> {
   const { repairs } = facts
   const of = ({ message, remedy }: Problem) => ({ why: message, remedy })
-  if (repairs.refused) return of(Problem.of('repair-refused', { words: repairs.refused }))
-  if (repairs.fighting || repairs.count > before.repairs.count)
-    return of(Problem.of('fought-over', { count: repairs.count, by: repairs.last?.by ?? 'unknown' }))
+  const siege = besieged(repairs, before.repairs.count)
+  if (siege) return of(siege)
   try {
     await runner.reached(store.generation, settling)
     return null
@@ -141,26 +140,3 @@ async function troubleOf(
     return of(runner.problem ?? (error as Problem))
   }
 }
-
-const placed = /table (\S+ \S+), chain ([^,\s]+), (?:rule handle (\d+)|policy)/
-
-/** What the judgement of rules says, with the narrowest that lets the forward pass. */
-function passageOf({ state, rule }: Exposure, mark: Mark): Passage {
-  const [, table = '', chain = '', handle] = placed.exec(rule) ?? []
-  const [family = '', name = ''] = table.split(' ')
-  if (handle === undefined && isFamily(family))
-    return {
-      state,
-      rule,
-      remedy: 'Admit what forwards have sent on, and nothing else, in that chain.',
-      command: admission({ family, table: name, name: chain }, mark),
-    }
-  return {
-    state,
-    rule,
-    remedy: 'Take that rule away, or put one before it that admits these packets.',
-    command: handle === undefined ? '' : `nft delete rule ${table} ${chain} handle ${handle}`,
-  }
-}
-
-const isFamily = (text: string): text is 'inet' | 'ip' | 'ip6' => ['inet', 'ip', 'ip6'].includes(text)

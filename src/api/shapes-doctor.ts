@@ -32,8 +32,16 @@ export interface Mended {
   readonly after: DoctorPage | null
 }
 
-export interface DoctorRequest extends Trial {
-  readonly name: string
+/** What does not work, and for whom. */
+export interface Complaint {
+  /** A forward's name or opening; left out: all of them. */
+  readonly name?: string | undefined
+  /** The address of a client. */
   readonly from?: string | undefined
+  /** What it notices, in its words. */
   readonly symptom?: string | undefined
+}
+
+export interface DoctorRequest extends Complaint, Trial {
+  readonly name: string
 }

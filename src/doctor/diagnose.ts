@@ -1,5 +1,5 @@
 /** From evidence to a diagnosis: every check looks, consequences are silent, and there is one headline at most. */
-import type { Code, Finding, Symptom } from '../model/finding.ts'
+import { type Code, type Finding, ranks, type Symptom } from '../model/finding.ts'
 import type { Check } from './check.ts'
 import type { Evidence } from './evidence.ts'
 import { kernelChecks } from './kernel.ts'
@@ -27,8 +27,6 @@ export interface Diagnosis {
   /** What else was found and is no consequence of the headline, notes last. */
   readonly others: readonly Finding[]
 }
-
-const ranks = { broken: 0, impaired: 1, note: 2 } as const
 
 /** `symptom`: what a client notices; what explains it comes first. */
 export function diagnose(evidence: Evidence, symptom: Symptom | null = null): Diagnosis {

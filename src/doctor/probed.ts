@@ -1,6 +1,4 @@
 /** What a real packet has shown: which rule took it, and how far it came. */
-import { admission } from '../model/foreign.ts'
-import type { Mark } from '../model/gateway.ts'
 import type { Ending } from '../model/trace.ts'
 import { type Check, check } from './check.ts'
 import { among, at, type Evidence } from './evidence.ts'
@@ -8,7 +6,7 @@ import { among, at, type Evidence } from './evidence.ts'
 const ours = 'Drawbridge'
 const early = ['gone', 'disabled', 'locked', 'agent-away', 'not-in-force', 'tracking-full'] as const
 
-type Dropped = Ending & { readonly kind: 'dropped' | 'rejected' }
+export type Dropped = Ending & { readonly kind: 'dropped' | 'rejected' }
 
 export function droppedBy({ trace }: Evidence, whose: 'ours' | 'others'): Dropped | undefined {
   const ending = trace?.ending
@@ -20,44 +18,6 @@ export function droppedBy({ trace }: Evidence, whose: 'ours' | 'others'): Droppe
 export function hasPassed({ trace }: Evidence): boolean {
   const passed = ['answered', 'refused', 'unreachable', 'silent', 'answer-dropped', 'answer-unrouted']
   return trace !== null && passed.includes(trace.ending.kind)
-}
-
-/** Our mark is set here; chains before it cannot ask for it. */
-const markedFrom = -105
-
-/**
- * Exactly what lets the forward pass: of a policy a rule for what forwards have marked, of a rule its removal by the program
- * that wrote it; '' where that program has to be asked.
- */
-export function passingBy(
-  { table, chain, handle, owner, rule, hook, priority }: Dropped['judgement'],
-  mark: Mark,
-): string {
-  const [family = '', name = ''] = table.split(' ')
-  if (
-    handle === 0 &&
-    owner !== 'firewalld' &&
-    isFamily(family) &&
-    !(hook === 'prerouting' && priority < markedFrom)
-  )
-    return admission({ family, table: name, name: chain }, mark)
-  const byHand = owner === 'by hand' || owner === '' || chain === 'DOCKER-USER'
-  if (!byHand) return inquiries[owner] ?? ''
-  if (handle === 0) return ''
-  const program = family === 'ip6' ? 'ip6tables' : 'iptables'
-  return rule.startsWith('-A ')
-    ? `${program} -t ${name} -D ${rule.slice(3)}`
-    : `nft delete rule ${table} ${chain} handle ${handle}`
-}
-
-const isFamily = (text: string): text is 'inet' | 'ip' | 'ip6' => ['inet', 'ip', 'ip6'].includes(text)
-
-/** Where its rules have numbers or names of its own. */
-const inquiries: Readonly<Record<string, string>> = {
-  ufw: 'ufw status numbered',
-  firewalld: 'firewall-cmd --list-all-zones',
-  Fail2Ban: 'fail2ban-client banned',
-  CrowdSec: 'cscli decisions list',
 }
 
 /** Last of all: what the packet shows and no other check explains. */
@@ -95,7 +55,6 @@ export const probeChecks: readonly Check[] = [
       'listen-address-missing',
       'listen-interface-missing',
       'taken-before',
-
       'no-target',
       'no-target-takes',
     ],

@@ -4,7 +4,8 @@ import { printRate } from '../model/limits.ts'
 import { describeEnding, type Trace } from '../model/trace.ts'
 import { type Check, check } from './check.ts'
 import type { Evidence } from './evidence.ts'
-import { droppedBy, hasPassed, passingBy } from './probed.ts'
+import { passingBy, remedyFor } from './passing.ts'
+import { droppedBy, hasPassed } from './probed.ts'
 
 const before = ['gone', 'disabled', 'locked', 'family-missing'] as const
 
@@ -89,14 +90,6 @@ function blockedBy(evidence: Evidence) {
   if (passage?.state !== 'closed' || !passage.rule.startsWith('blocked by')) return undefined
   const early = /\btable (netdev|bridge)\b/.test(passage.rule)
   return early || !hasPassed(evidence) ? { facts: passage } : undefined
-}
-
-/** By what the command does. */
-function remedyFor(command: string): string {
-  if (/ -D | delete rule /.test(command))
-    return 'Take that rule away, or put one before it that admits these packets.'
-  if (/mark/.test(command)) return 'Admit what forwards have sent on, and nothing else, in that chain.'
-  return 'Find the rule there and take it away by the same program.'
 }
 
 function isAtLimit({ exam, forward, client }: Evidence): boolean {

@@ -6,6 +6,9 @@ export type Code = keyof typeof findings
 /** `broken`: no connection comes through; `impaired`: some do not; `note`: worth knowing, and nothing is wrong for it. */
 export type Severity = 'broken' | 'impaired' | 'note'
 
+/** The worst first. */
+export const ranks = { broken: 0, impaired: 1, note: 2 } as const satisfies Record<Severity, number>
+
 /** What a client notices. */
 export const symptoms = [
   'timed out',

@@ -32,6 +32,12 @@ export interface NameView {
   readonly left: readonly string[]
 }
 
+/** What a name led to before and leads to now; either may be the same as the other, where only its trouble is new or over. */
+export interface NameEvent {
+  readonly view: NameView
+  readonly before: readonly string[]
+}
+
 export function printLocated({ address, port }: Located): string {
   return port === undefined ? address.text : withPort(address, String(port))
 }

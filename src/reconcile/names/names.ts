@@ -4,7 +4,7 @@ import type { AgentClient } from '../../agent/client.ts'
 import type { PutMessage } from '../../agent/protocol.ts'
 import type { Whereabouts } from '../../model/endpoints.ts'
 import { parseForward } from '../../model/forward.ts'
-import { type NameView, printLocated } from '../../model/naming.ts'
+import { type NameEvent, type NameView, printLocated } from '../../model/naming.ts'
 import type { Store } from '../../store/store.ts'
 import type { Clock } from '../runner.ts'
 import { asker } from './asking.ts'
@@ -25,12 +25,6 @@ export interface Names {
   /** Asks for those of which nothing is known yet, and waits for the answers a few seconds at most. */
   settle(names: readonly string[]): Promise<void>
   stop(): void
-}
-
-/** What a name led to before and leads to now; either may be the same as the other, where only its trouble is new or over. */
-export interface NameEvent {
-  readonly view: NameView
-  readonly before: readonly string[]
 }
 
 /** A server that is there answers in a fraction of this; a change waits no longer. */
