@@ -1,8 +1,6 @@
 /** Has the proxies of this machine serve the forwards that go through them, before the kernel leads anybody there. */
-import { createHash } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { certificateKey } from '../compile/proxy/haproxy.ts'
 import { type Passage, passageId, passagesOf } from '../compile/proxy/passages.ts'
 import { readStatistics, type ServerCount } from '../compile/proxy/statistics.ts'
 import {
@@ -18,7 +16,7 @@ import type { InTurn } from '../inturn.ts'
 import type { Obstacle } from '../model/foreign.ts'
 import type { ProxyName } from '../model/via.ts'
 import { haproxySocket } from '../proxy/protocol.ts'
-import { readCertificate } from './certificates.ts'
+import { CertificateBook, digest } from './certificatebook.ts'
 import type { Holding } from './holding.ts'
 import type { ProxyKeeper } from './keeping.ts'
 
@@ -37,9 +35,11 @@ export class Proxying {
   readonly #directory: string
   readonly #keeper: ProxyKeeper
   readonly #courses = new Map<ProxyName, Course>()
-  readonly #troubles = new Map<string, Obstacle>()
-  /** The last good one of each, by `certificateKey`. */
-  readonly #certificates = new Map<string, { readonly name: string; readonly text: string }>()
+  readonly #troubles = new Map<ProxyName, Obstacle>()
+  readonly #certificates = {
+    haproxy: new CertificateBook('haproxy'),
+    nginx: new CertificateBook('nginx'),
+  } as const
   /** Whether each is known to run as it was told. */
   readonly #sure = new Set<ProxyName>()
   #inTurn: InTurn | undefined
@@ -71,7 +71,7 @@ export class Proxying {
       this.#again(500)
     })
     setInterval(() => {
-      if (this.#certificates.size > 0) this.#again(0)
+      if (names.some((proxy) => !this.#certificates[proxy].isEmpty)) this.#again(0)
     }, renewal).unref()
   }
 
@@ -108,11 +108,13 @@ export class Proxying {
     for (const proxy of this.#asked.keys())
       await this.#keeper.ask({ verb: 'stop', proxy, now: true }).catch(() => {})
     for (const one of [this.#courses, this.#troubles, this.#asked, this.#left]) one.clear()
+    for (const proxy of names) this.#certificates[proxy].take([], [])
   }
 
   /** What is wrong with proxies, for `status`. */
   async obstacles(): Promise<readonly Obstacle[]> {
-    const known = [...this.#troubles.values()]
+    const certificates = names.flatMap((proxy) => this.#certificates[proxy].obstacles)
+    const known = [...this.#troubles.values(), ...certificates]
     if (this.#courses.size === 0) return known
     const { proxies } = await this.#keeper.ask({ verb: 'look' }, false).catch(() => ({ proxies: [] }))
     const died = proxies.filter(
@@ -147,22 +149,9 @@ export class Proxying {
     const { register, known } = holding
     if (register.settings.locked) return []
     const passages = passagesOf(proxy, holding.numbered([...known.entrances.keys()]), known)
-    return passages.filter((passage) => this.#isCertified(passage))
-  }
-
-  /** Whether what it needs to end TLS is there, if it does. */
-  #isCertified({ via }: Passage): boolean {
-    if (!via.tls) return true
-    const key = certificateKey(via.tls)
-    try {
-      const text = readCertificate(via.tls)
-      this.#certificates.set(key, { name: `certificate_${digest(text)}.pem`, text })
-      this.#troubles.delete(key)
-    } catch (error) {
-      const { message: words } = error as Error
-      this.#troubles.set(key, { kind: 'certificate', proxy: via.proxy, words })
-    }
-    return this.#certificates.has(key)
+    const certificates = this.#certificates[proxy]
+    certificates.take(passages, this.#courses.get(proxy)?.passages ?? [])
+    return passages.filter((passage) => certificates.suffice(passage))
   }
 
   async #turn(proxy: ProxyName, passages: readonly Passage[]): Promise<void> {
@@ -204,27 +193,20 @@ export class Proxying {
       if (disagreement(passages, answers.at(-1) ?? '') === '') return ''
       // What it does not do over its runtime API it does with a new configuration.
     }
-    const files = this.#filesOf(passages)
+    const files = this.#certificates[proxy].filesOf(passages)
     this.#asked.set(proxy, passages)
     const { outcome, words } = await this.#keeper.ask({ verb: 'run', proxy, stamp, text, files })
     return outcome === 'running' ? '' : outcome === 'missing' ? `${proxy} is not installed` : words
   }
 
-  #filesOf(passages: readonly Passage[]): { name: string; text: string }[] {
-    const keys = new Set(passages.flatMap(({ via }) => (via.tls ? [certificateKey(via.tls)] : [])))
-    const files = [...keys].flatMap((key) => this.#certificates.get(key) ?? [])
-    return [...new Map(files.map((file) => [file.name, file])).values()]
-  }
-
   #facts(proxy: ProxyName): PlainFacts {
-    const files = join(this.#directory, `${proxy}.files`)
     return {
       directory: this.#directory,
       root: statSync(this.#directory).uid === 0,
       socket: join(this.#directory, haproxySocket),
       // Where the kernel was started without IPv6, nobody can listen there.
       families: existsSync('/proc/net/if_inet6') ? [4, 6] : [4],
-      certificates: new Map([...this.#certificates].map(([id, { name }]) => [id, join(files, name)])),
+      certificates: this.#certificates[proxy].pathsIn(join(this.#directory, `${proxy}.files`)),
     }
   }
 
@@ -291,8 +273,4 @@ export class Proxying {
 
 function localsOf(passages: readonly Passage[]): ReadonlySet<number> {
   return new Set(passages.flatMap(({ entries }) => entries.map(({ local }) => local)))
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }

@@ -113,5 +113,7 @@ describe.each([
     expect(stdout).toContain(`${via}-gate.key is not in PEM`)
     expect(stdout).not.toContain('secret')
     expect(await shown(gateway.outside, base + 1, 'new.example.org')).toBe('new.example.org')
+    await drawbridge.closes(`${via}-tls`)
+    expect((await drawbridge.cli(['status'])).stdout).not.toContain('is not in PEM')
   })
 })
